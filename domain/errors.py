@@ -1,0 +1,25 @@
+"""Why a command was refused; the sentence is for the person who gave it."""
+
+
+class Refused(Exception):
+    """The command cannot be carried out. Subclasses say of which sort the refusal is."""
+
+
+class NotFound(Refused):
+    """What the command is about does not exist."""
+
+
+class AlreadyExists(Refused):
+    """The key is taken."""
+
+
+class Invalid(Refused):
+    """The command contradicts itself or what it refers to."""
+
+
+class InUse(Refused):
+    """Something else still needs what would go away."""
+
+
+class VersionConflict(Refused):
+    """The stream moved on since the caller read it."""

@@ -1,0 +1,161 @@
+"""What happened, in the words of the storage format.
+
+The class names and field names below are written to PostgreSQL for ever. A stored event is never edited;
+when a shape has to change, the old one gets an upcaster in `commands/codec.py` and a golden file in
+`tests/unit/golden/`. Actor, reason and time belong to every event alike and are in its envelope
+(`domain/envelope.py`).
+"""
+
+from typing import Literal
+
+from pydantic import JsonValue
+
+from domain.targeting import Condition, Prerequisite, Rule, Serve, Target, Targeting
+from domain.values import FlagType, Model
+
+KeyKind = Literal["server", "client", "admin"]
+FlagKind = Literal["release", "experiment", "operational", "permission"]
+
+
+class ProjectCreated(Model):
+    project: str
+    name: str
+
+
+class EnvironmentCreated(Model):
+    environment: str
+    name: str
+
+
+class FlagCreated(Model):
+    """`targeting` is what every environment begins with, those made later included."""
+
+    project: str
+    key: str
+    type: FlagType
+    variants: dict[str, JsonValue]
+    targeting: Targeting
+    gate_salt: str
+    split_salt: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    owner: str = ""
+    kind: FlagKind = "release"
+    client_visible: bool = False
+
+
+class FlagTurnedOn(Model):
+    environment: str
+
+
+class FlagTurnedOff(Model):
+    environment: str
+
+
+class OffVariantChanged(Model):
+    environment: str
+    variant: str | None
+
+
+class DefaultServeChanged(Model):
+    environment: str
+    serve: Serve
+
+
+class PrerequisitesChanged(Model):
+    environment: str
+    prerequisites: tuple[Prerequisite, ...]
+
+
+class TargetsChanged(Model):
+    environment: str
+    targets: tuple[Target, ...]
+
+
+class RuleAdded(Model):
+    """`after` is the id of the rule it stands behind; null is the first place."""
+
+    environment: str
+    rule: Rule
+    after: str | None
+
+
+class RuleChanged(Model):
+    environment: str
+    rule: Rule
+
+
+class RuleMoved(Model):
+    environment: str
+    rule_id: str
+    after: str | None
+
+
+class RuleRemoved(Model):
+    environment: str
+    rule_id: str
+
+
+class FlagArchived(Model):
+    pass
+
+
+class FlagRestored(Model):
+    pass
+
+
+class SegmentCreated(Model):
+    project: str
+    key: str
+    name: str
+    description: str
+    salt: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    condition: Condition
+
+
+class SegmentChanged(Model):
+    name: str
+    description: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    condition: Condition
+
+
+class SegmentArchived(Model):
+    pass
+
+
+class KeyIssued(Model):
+    """`digest` is the SHA-256 of the whole key in hex: a key is 190 random bits, so it needs no slow hash."""
+
+    project: str
+    environment: str
+    id: str
+    name: str
+    kind: KeyKind
+    digest: str
+
+
+class KeyRevoked(Model):
+    pass
+
+
+ProjectEvent = ProjectCreated | EnvironmentCreated
+TargetingEvent = (
+    FlagTurnedOn
+    | FlagTurnedOff
+    | OffVariantChanged
+    | DefaultServeChanged
+    | PrerequisitesChanged
+    | TargetsChanged
+    | RuleAdded
+    | RuleChanged
+    | RuleMoved
+    | RuleRemoved
+)
+FlagEvent = FlagCreated | TargetingEvent | FlagArchived | FlagRestored
+SegmentEvent = SegmentCreated | SegmentChanged | SegmentArchived
+KeyEvent = KeyIssued | KeyRevoked
+Event = ProjectEvent | FlagEvent | SegmentEvent | KeyEvent

@@ -1,0 +1,222 @@
+"""A flag: its state, what each event makes of it, and what may be decided about it."""
+
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from pydantic import JsonValue
+
+from domain.errors import AlreadyExists, Invalid, NotFound
+from domain.events import (
+    DefaultServeChanged,
+    FlagArchived,
+    FlagCreated,
+    FlagEvent,
+    FlagKind,
+    FlagRestored,
+    FlagTurnedOff,
+    FlagTurnedOn,
+    OffVariantChanged,
+    PrerequisitesChanged,
+    RuleAdded,
+    RuleChanged,
+    RuleMoved,
+    RuleRemoved,
+    TargetingEvent,
+    TargetsChanged,
+)
+from domain.rule_order import changes_of_rules, moved
+from domain.targeting import Serve, ServeCodeDefault, ServeVariant, Targeting, served_variants
+from domain.values import FlagType, as_type, fits
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    project: str
+    key: str
+    type: FlagType
+    variants: dict[str, JsonValue]
+    initial: Targeting
+    gate_salt: str
+    split_salt: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    owner: str = ""
+    kind: FlagKind = "release"
+    client_visible: bool = False
+    archived: bool = False
+    environments: dict[str, Targeting] = field(default_factory=dict)
+
+    def targeting(self, environment: str) -> Targeting:
+        return self.environments.get(environment, self.initial)
+
+    def is_on(self, environment: str) -> bool:
+        return self.targeting(environment).enabled
+
+
+# What happened
+
+
+def evolve(flag: Flag | None, event: FlagEvent) -> Flag:
+    if isinstance(event, FlagCreated):
+        fields = dict(event)
+        return Flag(initial=fields.pop("targeting"), **fields)
+    assert flag is not None
+    match event:
+        case FlagArchived():
+            return replace(flag, archived=True)
+        case FlagRestored():
+            return replace(flag, archived=False)
+        case _:
+            after = _targeting_after(flag.targeting(event.environment), event)
+            return replace(flag, environments={**flag.environments, event.environment: after})
+
+
+def _targeting_after(  # noqa: C901, PLR0911 - one line for each event is the table
+    targeting: Targeting, event: TargetingEvent
+) -> Targeting:
+    match event:
+        case FlagTurnedOn():
+            return _with(targeting, enabled=True)
+        case FlagTurnedOff():
+            return _with(targeting, enabled=False)
+        case OffVariantChanged(variant=variant):
+            return _with(targeting, off_variant=variant)
+        case DefaultServeChanged(serve=serve):
+            return _with(targeting, default=serve)
+        case PrerequisitesChanged(prerequisites=prerequisites):
+            return _with(targeting, prerequisites=prerequisites)
+        case TargetsChanged(targets=targets):
+            return _with(targeting, targets=targets)
+        case RuleAdded(rule=rule, after=after):
+            return _with(targeting, rules=moved(targeting.rules, rule, after))
+        case RuleChanged(rule=rule):
+            rules = tuple(rule if each.id == rule.id else each for each in targeting.rules)
+            return _with(targeting, rules=rules)
+        case RuleMoved(rule_id=rule_id, after=after):
+            rule = next(each for each in targeting.rules if each.id == rule_id)
+            return _with(targeting, rules=moved(targeting.rules, rule, after))
+        case RuleRemoved(rule_id=rule_id):
+            return _with(targeting, rules=tuple(each for each in targeting.rules if each.id != rule_id))
+        case _:
+            assert_never(event)
+
+
+def _with(targeting: Targeting, **changes: object) -> Targeting:
+    return targeting.model_copy(update=changes)
+
+
+# What may be decided
+
+
+def create(
+    flag: Flag | None,
+    *,
+    project: str,
+    key: str,
+    type: FlagType,  # noqa: A002 - the field's own name
+    variants: dict[str, JsonValue],
+    gate_salt: str,
+    split_salt: str,
+    description: str = "",
+    tags: tuple[str, ...] = (),
+    owner: str = "",
+    kind: FlagKind = "release",
+    client_visible: bool = False,
+) -> tuple[FlagEvent, ...]:
+    if flag is not None:
+        again = (
+            " (it was archived; a key is never given twice, but it can be restored)" if flag.archived else ""
+        )
+        raise AlreadyExists(f"flag '{key}' exists already in project '{project}'{again}")
+    for name, value in variants.items():
+        if not fits(type, value):
+            raise Invalid(f"variant '{name}' of a {type} flag cannot have the value {value!r}")
+    variants = {name: as_type(type, value) for name, value in variants.items()}
+    return (
+        FlagCreated(
+            project=project,
+            key=key,
+            type=type,
+            variants=variants,
+            targeting=first_targeting(type, variants),
+            gate_salt=gate_salt,
+            split_salt=split_salt,
+            description=description,
+            tags=tags,
+            owner=owner,
+            kind=kind,
+            client_visible=client_visible,
+        ),
+    )
+
+
+def first_targeting(flag_type: FlagType, variants: dict[str, JsonValue]) -> Targeting:
+    """Off. A boolean flag serves false when off and true when on, as its switch suggests.
+
+    Any other flag leaves an off answer to the caller's code default and serves its first variant when on.
+    """
+    if flag_type is FlagType.BOOLEAN:
+        by_value = {value: name for name, value in reversed(variants.items())}
+        default: Serve = (
+            ServeVariant(variant=by_value[True]) if True in by_value else ServeCodeDefault(code_default=True)
+        )
+        return Targeting(enabled=False, off_variant=by_value.get(False), default=default)
+    return Targeting(enabled=False, default=ServeVariant(variant=next(iter(variants))))
+
+
+def turn(flag: Flag | None, *, environment: str, on: bool) -> tuple[FlagEvent, ...]:
+    if live(flag).is_on(environment) == on:
+        return ()
+    return (FlagTurnedOn(environment=environment) if on else FlagTurnedOff(environment=environment),)
+
+
+def change_targeting(flag: Flag | None, *, environment: str, to: Targeting) -> tuple[FlagEvent, ...]:
+    """One event for each thing that differs between today's targeting and `to`."""
+    flag = live(flag)
+    if unknown := sorted(served_variants(to) - set(flag.variants)):
+        known = ", ".join(flag.variants)
+        raise Invalid(f"flag '{flag.key}' has no variant '{unknown[0]}'; it has {known}")
+    now = flag.targeting(environment)
+    return (
+        *_changes_of_switch(flag, environment, to),
+        *_changes_of_parts(now, environment, to),
+        *changes_of_rules(environment, now.rules, to.rules),
+    )
+
+
+def _changes_of_switch(flag: Flag, environment: str, to: Targeting) -> tuple[FlagEvent, ...]:
+    return turn(flag, environment=environment, on=to.enabled)
+
+
+def _changes_of_parts(now: Targeting, environment: str, to: Targeting) -> tuple[FlagEvent, ...]:
+    changes: list[FlagEvent] = []
+    if now.off_variant != to.off_variant:
+        changes.append(OffVariantChanged(environment=environment, variant=to.off_variant))
+    if now.default != to.default:
+        changes.append(DefaultServeChanged(environment=environment, serve=to.default))
+    if now.prerequisites != to.prerequisites:
+        changes.append(PrerequisitesChanged(environment=environment, prerequisites=to.prerequisites))
+    if now.targets != to.targets:
+        changes.append(TargetsChanged(environment=environment, targets=to.targets))
+    return tuple(changes)
+
+
+def archive(flag: Flag | None) -> tuple[FlagEvent, ...]:
+    return () if existing(flag).archived else (FlagArchived(),)
+
+
+def restore(flag: Flag | None) -> tuple[FlagEvent, ...]:
+    return (FlagRestored(),) if existing(flag).archived else ()
+
+
+def existing(flag: Flag | None, key: str = "") -> Flag:
+    if flag is None:
+        raise NotFound(f"there is no flag '{key}'" if key else "there is no such flag")
+    return flag
+
+
+def live(flag: Flag | None) -> Flag:
+    flag = existing(flag)
+    if flag.archived:
+        raise Invalid(f"flag '{flag.key}' is archived; restore it before changing it")
+    return flag

@@ -1,0 +1,58 @@
+"""A project and its environments."""
+
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from domain.errors import AlreadyExists, NotFound
+from domain.events import EnvironmentCreated, ProjectCreated, ProjectEvent
+
+FIRST_ENVIRONMENTS = {"development": "Development", "staging": "Staging", "production": "Production"}
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    key: str
+    name: str
+    environments: dict[str, str] = field(default_factory=dict)  # key -> name
+
+
+def evolve(project: Project | None, event: ProjectEvent) -> Project:
+    match event:
+        case ProjectCreated(project=key, name=name):
+            return Project(key, name)
+        case EnvironmentCreated(environment=key, name=name):
+            assert project is not None
+            return replace(project, environments={**project.environments, key: name})
+        case _:
+            assert_never(event)
+
+
+def create(project: Project | None, *, key: str, name: str) -> tuple[ProjectEvent, ...]:
+    """A project begins with the three environments nearly everybody has."""
+    if project is not None:
+        raise AlreadyExists(f"project '{key}' exists already")
+    environments = (
+        EnvironmentCreated(environment=key, name=name) for key, name in FIRST_ENVIRONMENTS.items()
+    )
+    return ProjectCreated(project=key, name=name), *environments
+
+
+def create_environment(project: Project | None, *, key: str, name: str) -> tuple[ProjectEvent, ...]:
+    environments = existing(project).environments
+    if key not in environments:
+        return (EnvironmentCreated(environment=key, name=name),)
+    if environments[key] == name:
+        return ()
+    raise AlreadyExists(f"environment '{key}' exists already, with the name '{environments[key]}'")
+
+
+def existing(project: Project | None, key: str = "") -> Project:
+    if project is None:
+        raise NotFound(f"there is no project '{key}'" if key else "there is no such project")
+    return project
+
+
+def require_environment(project: Project, environment: str) -> None:
+    if environment not in project.environments:
+        known = ", ".join(project.environments)
+        raise NotFound(f"project '{project.key}' has no environment '{environment}'; it has {known}")

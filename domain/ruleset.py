@@ -1,0 +1,112 @@
+"""Everything one environment's answers depend on, compiled, immutable, and replaced as a whole."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import ValidationError
+
+from domain.conditions import Context, Predicate, Scope, compile_condition
+from domain.evaluation import CompiledFlag, FlagDocument, Malformed, broken_flag, compile_flag
+from domain.segment import SegmentDefinition
+from domain.values import Model
+
+FLAG: Final = "flag"
+SEGMENT: Final = "segment"
+
+
+class SegmentDocument(Model):
+    """A segment as evaluators read it."""
+
+    key: str
+    salt: str
+    version: int
+    definition: SegmentDefinition
+
+
+Document = FlagDocument | SegmentDocument
+DocumentName = tuple[str, str]
+"""`flag` or `segment`, and the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """`broken` tells for each flag or segment that does not compile what is wrong with it.
+
+    A broken one goes on with its last good version; if there never was one it answers PARSE_ERROR.
+    """
+
+    flags: Mapping[str, CompiledFlag] = field(default_factory=dict)
+    segments: Mapping[str, Predicate] = field(default_factory=dict)
+    broken: Mapping[DocumentName, str] = field(default_factory=dict)
+
+    def updated(self, documents: Iterable[tuple[DocumentName, str | bytes | None]]) -> "Ruleset":
+        """With these documents in place of the old ones; None takes one away. Only these are compiled."""
+        flags, segments, broken = dict(self.flags), dict(self.segments), dict(self.broken)
+        for (kind, key), document in documents:
+            compiled: dict[str, CompiledFlag] | dict[str, Predicate] = flags if kind == FLAG else segments
+            broken.pop((kind, key), None)
+            if document is None:
+                compiled.pop(key, None)
+                continue
+            try:
+                _compile_into(flags, segments, kind, key, document)
+            except (Malformed, ValidationError) as problem:
+                broken[kind, key] = str(problem)
+                if kind == FLAG:
+                    flags.setdefault(key, broken_flag(key, str(problem)))
+        return Ruleset(flags, segments, broken)
+
+    def in_segment(self, key: str, context: Context) -> bool:
+        return _Path(self, ()).in_segment(key, context)
+
+    def variant_of(self, key: str, context: Context) -> str | None:
+        return _Path(self, ()).variant_of(key, context)
+
+
+def _compile_into(
+    flags: dict[str, CompiledFlag],
+    segments: dict[str, Predicate],
+    kind: str,
+    key: str,
+    document: str | bytes,
+) -> None:
+    if kind == FLAG:
+        flags[key] = compile_flag(FlagDocument.model_validate_json(document))
+    else:
+        segments[key] = compile_segment(SegmentDocument.model_validate_json(document))
+
+
+def compile_segment(document: SegmentDocument) -> Predicate:
+    include, exclude = frozenset(document.definition.include), frozenset(document.definition.exclude)
+    condition = compile_condition(document.definition.condition, document.salt)
+
+    def holds(context: Context, scope: Scope) -> bool:
+        subject = context.get("targetingKey")
+        if isinstance(subject, str) and (subject in exclude or subject in include):
+            return subject not in exclude
+        return condition(context, scope)
+
+    return holds
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """The flags and segments being asked right now, so that a circle is noticed instead of followed."""
+
+    ruleset: Ruleset
+    names: tuple[str, ...]
+
+    def in_segment(self, key: str, context: Context) -> bool:
+        segment = self.ruleset.segments.get(key)
+        return segment is not None and segment(context, self._entering(f"segment {key}"))
+
+    def variant_of(self, key: str, context: Context) -> str | None:
+        """None where the flag does not exist or leaves the answer to the code default."""
+        flag = self.ruleset.flags.get(key)
+        return None if flag is None else flag.decide(context, self._entering(f"flag {key}")).variant
+
+    def _entering(self, name: str) -> "_Path":
+        if name in self.names:
+            raise Malformed("a circle: " + " asks ".join((*self.names, name)))
+        return _Path(self.ruleset, (*self.names, name))
