@@ -1,6 +1,6 @@
 """The three servers together."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +33,7 @@ def embedded_parts(
     data_dir: Path, names: Collection[str], *, durable: bool = True
 ) -> Iterator[Mapping[str, Part]]:
     """Those of the three that are named, by name; stopped on the way out. Raises EmbeddedError."""
-    launchers = {
+    launchers: dict[str, Callable[[Path], Launch]] = {
         "aws": launch_aws,
         "valkey": launch_valkey,
         "postgres": partial(launch_postgres, durable=durable),

@@ -196,7 +196,8 @@ def test_a_document_can_go_away() -> None:
 
 def test_a_context_of_any_shape_gets_an_answer() -> None:
     odd = rule({"attribute": "x", "operator": "lt", "values": [1]}, B)
-    for value in (None, [], {}, [[]], "1", True, float("nan"), [None, "a", 0]):
+    values: list[Any] = [None, [], {}, [[]], "1", True, float("nan"), [None, "a", 0]]
+    for value in values:
         assert ask(flag(rules=[odd]), x=value).error_code is None
     unforeseen = Ruleset().updated(
         [flag(rules=[rule({"attribute": "x", "operator": "lt", "values": [1]}, B)])]

@@ -1,0 +1,183 @@
+"""The log in PostgreSQL. The only module that knows the event-sourcing library.
+
+The library's recorder gives the table, the locked insert that makes position order equal commit order, and
+NOTIFY. Its retries are left out (`__wrapped__`): a retried insert whose first COMMIT answer was lost fails as
+a conflict although the event is stored, and retried reads hold a request for half a minute while PostgreSQL
+is down.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from commands.codec import decode, encode
+from domain.envelope import Recorded, Stamp, Stream
+from domain.events import Event
+
+TABLE = "togglemaster_events"
+SETUP_LOCK = (
+    0x746F67676C65  # any number, as long as nothing else in the database takes the same advisory lock
+)
+POOL_SIZE = 5
+POOL_OVERFLOW = 10
+POOL_WAIT_SECONDS = 2  # a request that cannot have a connection by then is answered 503
+LOCK_TIMEOUT_SECONDS = 5  # an insert waits this long for the table; one insert holds it about a millisecond
+IDLE_IN_TRANSACTION_SECONDS = 5
+
+
+class StoreUnavailable(Exception):
+    """PostgreSQL did not answer; whether a write took place is not known."""
+
+
+class Conflict(Exception):
+    """Somebody else appended to one of the streams first; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Events for one stream, the first of which is to have version `after + 1`."""
+
+    stream: Stream
+    after: int
+    events: Sequence[Event]
+
+
+class _Recorder(PostgresApplicationRecorder):
+    insert_events = PostgresApplicationRecorder.insert_events.__wrapped__
+    select_notifications = PostgresApplicationRecorder.select_notifications.__wrapped__
+    max_notification_id = PostgresApplicationRecorder.max_notification_id.__wrapped__
+
+
+class EventStore:
+    """Thread-safe. Every method raises StoreUnavailable when PostgreSQL cannot be reached."""
+
+    def __init__(self, url: str) -> None:
+        """Opens no connection; `url` is a postgresql:// address."""
+        self.url = url
+        self._datastore = _datastore(url)
+        self._ready_recorder: _Recorder | None = None
+
+    def close(self) -> None:
+        self._datastore.close()
+
+    def create_tables(self) -> None:
+        """Makes what is missing; any number of processes may do so at once."""
+        with _translated(), self._datastore.get_connection() as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", (SETUP_LOCK,))
+            try:
+                _Recorder(self._datastore, events_table_name=TABLE).create_table()
+            finally:
+                connection.execute("SELECT pg_advisory_unlock(%s)", (SETUP_LOCK,))
+
+    def append(self, appends: Sequence[Append], stamp: Stamp) -> list[Recorded]:
+        """All of it or nothing. Raises Conflict when any stream is not where its Append expects it."""
+        rows = [
+            _row(each.stream, each.after + n, event, stamp) for each in appends for n, event in _counted(each)
+        ]
+        with _translated():
+            positions = self._recorder.insert_events(rows) or ()
+        placed = [(each.stream, each.after + n, event) for each in appends for n, event in _counted(each)]
+        return [
+            Recorded(position, stream, version, stamp, event)
+            for position, (stream, version, event) in zip(positions, placed, strict=True)
+        ]
+
+    def load(self, stream: Stream, *, after: int = 0, until: int | None = None) -> list[Recorded]:
+        """One stream's events above version `after`, up to log position `until`."""
+        return self._select(
+            "originator_id = %s AND originator_version > %s"
+            " AND notification_id <= coalesce(%s, notification_id) ORDER BY originator_version",
+            (str(stream), after, until),
+        )
+
+    def load_kind(self, kind: str, project: str, *, until: int | None = None) -> list[Recorded]:
+        """The events of every stream of that kind in a project, stream by stream."""
+        return self._select(
+            "starts_with(originator_id, %s) AND notification_id <= coalesce(%s, notification_id)"
+            " ORDER BY originator_id, originator_version",
+            (f"{kind}/{project}/", until),
+        )
+
+    def read(self, *, after: int, limit: int, until: int | None = None) -> list[Recorded]:
+        """The log in order, from the first event above `after`; fewer than `limit` at its end."""
+        with _translated():
+            rows = self._recorder.select_notifications(after, limit, until, inclusive_of_start=False)
+        return [_recorded(n.id, n.originator_id, n.originator_version, n.topic, n.state) for n in rows]
+
+    def head(self) -> int:
+        """The position of the last event; 0 for an empty log."""
+        with _translated():
+            return self._recorder.max_notification_id() or 0
+
+    @property
+    def _recorder(self) -> _Recorder:
+        if self._ready_recorder is None:
+            recorder = _Recorder(self._datastore, events_table_name=TABLE)
+            if recorder.stored_event_type_name not in self._datastore.psycopg_python_types:
+                raise StoreUnavailable("PostgreSQL has no event table yet; run `togglemaster setup`")
+            self._ready_recorder = recorder
+        return self._ready_recorder
+
+    def _select(self, where: str, parameters: Sequence[Any]) -> list[Recorded]:
+        with _translated(), self._datastore.get_connection() as connection:
+            query = f"SELECT * FROM {TABLE} WHERE {where}"  # noqa: S608 - both are literals of this module
+            rows = connection.execute(query, parameters, prepare=True).fetchall()
+        return [
+            _recorded(
+                row["notification_id"],
+                row["originator_id"],
+                row["originator_version"],
+                row["topic"],
+                bytes(row["state"]),
+            )
+            for row in rows
+        ]
+
+
+def _counted(append: Append) -> Iterator[tuple[int, Event]]:
+    return enumerate(append.events, start=1)
+
+
+def _row(stream: Stream, version: int, event: Event, stamp: Stamp) -> StoredEvent:
+    name, data = encode(event, stamp)
+    return StoredEvent(originator_id=str(stream), originator_version=version, topic=name, state=data)
+
+
+def _recorded(position: int, stream: Any, version: int, name: str, data: bytes) -> Recorded:
+    event, stamp = decode(name, data)
+    return Recorded(position, Stream.parse(str(stream)), version, stamp, event)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as problem:
+        raise Conflict(str(problem)) from problem
+    except (PersistenceError, PoolTimeout, TooManyRequests) as problem:
+        raise StoreUnavailable(f"PostgreSQL: {problem}") from problem
+
+
+def _datastore(url: str) -> PostgresDatastore:
+    parts: dict[str, Any] = conninfo_to_dict(url)
+    return PostgresDatastore(
+        dbname=parts.get("dbname", "togglemaster"),
+        host=parts.get("host", "127.0.0.1"),
+        port=parts.get("port", 5432),
+        user=parts.get("user", "postgres"),
+        password=parts.get("password", ""),
+        connect_timeout=POOL_WAIT_SECONDS,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        lock_timeout=LOCK_TIMEOUT_SECONDS,
+        idle_in_transaction_session_timeout=IDLE_IN_TRANSACTION_SECONDS,
+        pre_ping=True,  # a pooled connection that died with a restart must not cost a request
+        originator_id_type="text",
+        enable_db_functions=False,  # its insert omits the table lock, and readers then miss events
+    )

@@ -1,0 +1,120 @@
+"""What can be wanted. A command is data: it can be stored, reviewed, scheduled, and carried out later."""
+
+from typing import Annotated
+
+from pydantic import Field, JsonValue
+
+from domain.events import FlagKind, KeyKind
+from domain.segment import SegmentDefinition
+from domain.targeting import Targeting
+from domain.values import FlagKey, FlagType, Model, Slug, Text, VariantName
+
+VARIANTS_AT_MOST = 100
+TAGS_AT_MOST = 50
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Tags = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(max_length=TAGS_AT_MOST)
+]
+
+
+class CreateProject(Model):
+    project: Slug
+    name: Name
+
+
+class CreateEnvironment(Model):
+    project: Slug
+    environment: Slug
+    name: Name
+
+
+class FlagDefinition(Model):
+    """What a client says of a new flag."""
+
+    key: FlagKey
+    type: FlagType
+    variants: Annotated[dict[VariantName, JsonValue], Field(min_length=1, max_length=VARIANTS_AT_MOST)]
+    description: Text = ""
+    tags: Tags = ()
+    owner: Text = ""
+    kind: FlagKind = "release"
+    client_visible: bool = False
+
+
+class CreateFlag(Model):
+    project: Slug
+    definition: FlagDefinition
+
+
+class ChangeTargeting(Model):
+    project: Slug
+    flag: FlagKey
+    environment: Slug
+    targeting: Targeting
+
+
+class TurnFlagOn(Model):
+    project: Slug
+    flag: FlagKey
+    environment: Slug
+
+
+class TurnFlagOff(Model):
+    project: Slug
+    flag: FlagKey
+    environment: Slug
+
+
+class ArchiveFlag(Model):
+    project: Slug
+    flag: FlagKey
+
+
+class RestoreFlag(Model):
+    project: Slug
+    flag: FlagKey
+
+
+class PutSegment(Model):
+    project: Slug
+    segment: FlagKey
+    definition: SegmentDefinition
+
+
+class ArchiveSegment(Model):
+    project: Slug
+    segment: FlagKey
+
+
+class IssueKey(Model):
+    """The key itself is made by the caller and never stored; `digest` is what will recognise it."""
+
+    project: Slug
+    environment: Slug
+    id: str
+    name: Name
+    kind: KeyKind
+    digest: str
+
+
+class RevokeKey(Model):
+    project: Slug
+    environment: Slug
+    id: str
+
+
+Command = (
+    CreateProject
+    | CreateEnvironment
+    | CreateFlag
+    | ChangeTargeting
+    | TurnFlagOn
+    | TurnFlagOff
+    | ArchiveFlag
+    | RestoreFlag
+    | PutSegment
+    | ArchiveSegment
+    | IssueKey
+    | RevokeKey
+)

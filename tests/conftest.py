@@ -1,0 +1,59 @@
+"""The real parts that tests run on: started once, with a database and a Redis of its own for each test."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from redis import Redis
+
+from commands.event_store import EventStore
+from deploy.embedded import Stack, embedded_stack
+
+os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")
+os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
+
+
+def open_directory() -> Path:
+    """A directory that PostgreSQL's own user may enter, which pytest's tmp_path is not."""
+    directory = Path(tempfile.mkdtemp(prefix="togglemaster-test-", dir="/var/tmp"))
+    directory.chmod(0o755)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    directory = open_directory()
+    try:
+        with embedded_stack(directory, durable=False) as running:
+            yield running
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest.fixture
+def postgres_url(stack: Stack) -> str:
+    """A database that no other test has."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(stack.postgres.url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return stack.postgres.url.rsplit("/", 1)[0] + f"/{name}"
+
+
+@pytest.fixture
+def store(postgres_url: str) -> Iterator[EventStore]:
+    store = EventStore(postgres_url)
+    store.create_tables()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def redis(stack: Stack) -> Iterator[Redis]:
+    with Redis.from_url(stack.valkey.url) as client:
+        client.flushall()
+        yield client
