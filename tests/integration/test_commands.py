@@ -1,25 +1,15 @@
 """Commands on the real log."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from itertools import count
-from typing import Any
 
 import pytest
 
 from commands.event_store import EventStore
-from commands.handlers import Commands
 from commands.models import (
     ArchiveFlag,
     ArchiveSegment,
-    ChangeTargeting,
-    Command,
     CreateEnvironment,
-    CreateFlag,
-    CreateProject,
-    FlagDefinition,
     IssueKey,
-    PutSegment,
     RestoreFlag,
     RevokeKey,
     TurnFlagOff,
@@ -27,64 +17,25 @@ from commands.models import (
 )
 from domain.access import ApiKey
 from domain.aggregates import Folded
-from domain.envelope import Stamp
 from domain.errors import InUse, Invalid, NotFound, VersionConflict
 from domain.events import DefaultServeChanged, FlagTurnedOn, RuleAdded
 from domain.flag import Flag
-from domain.segment import SegmentDefinition
-from domain.targeting import Targeting
-from domain.values import FlagType
-
-STAMP = Stamp("ana", datetime(2026, 11, 22, tzinfo=UTC))
-
-
-class Platform:
-    def __init__(self, store: EventStore) -> None:
-        numbers = count(1)
-        self.store = store
-        self.commands = Commands(store, salt=lambda: f"salt-{next(numbers)}")
-        self.give(CreateProject(project="shop", name="Shop"))
-
-    def give(self, command: Command, expected: int | None = None) -> Folded:
-        return self.commands.execute(command, STAMP, expected_version=expected)
-
-    def flag(self, key: str) -> Folded:
-        definition = FlagDefinition(key=key, type=FlagType.BOOLEAN, variants={"on": True, "off": False})
-        return self.give(CreateFlag(project="shop", definition=definition))
-
-    def target(self, key: str, environment: str = "production", **targeting: Any) -> Folded:
-        wish = {"enabled": True, "off_variant": "off", "default": {"variant": "on"}, **targeting}
-        return self.give(
-            ChangeTargeting(
-                project="shop", flag=key, environment=environment, targeting=Targeting.model_validate(wish)
-            )
-        )
-
-    def segment(self, key: str, condition: Any) -> Folded:
-        definition = SegmentDefinition.model_validate({"condition": condition})
-        return self.give(PutSegment(project="shop", segment=key, definition=definition))
+from tests.integration.shop import BRAZIL, STAMP, Shop, rule
 
 
 @pytest.fixture
-def shop(store: EventStore) -> Platform:
-    return Platform(store)
+def shop(store: EventStore) -> Shop:
+    return Shop(store)
 
 
-def rule(when: Any, rule_id: str = "") -> dict[str, Any]:
-    return {"id": rule_id, "when": when, "serve": {"variant": "on"}}
-
-
-BRAZIL = {"attribute": "country", "operator": "in", "values": ["BR"]}
-
-
-def test_a_flag_is_made_with_salts_of_its_own_and_stored(shop: Platform) -> None:
+def test_a_flag_is_made_with_salts_of_its_own_and_stored(shop: Shop) -> None:
     made = shop.flag("checkout")
     assert isinstance(made.state, Flag)
     assert (made.state.gate_salt, made.state.split_salt) == ("salt-1", "salt-2")
     assert (made.version, made.created, made.position) == (1, STAMP, shop.store.head())
 
 
-def test_turning_on_twice_is_one_event(shop: Platform) -> None:
+def test_turning_on_twice_is_one_event(shop: Shop) -> None:
     shop.flag("checkout")
     on = TurnFlagOn(project="shop", flag="checkout", environment="production")
     first, second = shop.give(on), shop.give(on)
@@ -93,14 +44,14 @@ def test_turning_on_twice_is_one_event(shop: Platform) -> None:
     assert (off.version, off.position) == (3, shop.store.head())
 
 
-def test_a_changed_targeting_is_one_event_for_each_thing(shop: Platform) -> None:
+def test_a_changed_targeting_is_one_event_for_each_thing(shop: Shop) -> None:
     made = shop.flag("checkout")
     shop.target("checkout", default={"variant": "off"}, rules=[rule(BRAZIL)])
     events = [each.event for each in shop.store.load(made.stream, after=1)]
     assert [type(event) for event in events] == [FlagTurnedOn, DefaultServeChanged, RuleAdded]
 
 
-def test_a_rule_sent_again_without_an_id_is_the_same_rule(shop: Platform) -> None:
+def test_a_rule_sent_again_without_an_id_is_the_same_rule(shop: Shop) -> None:
     shop.flag("checkout")
     first = shop.target("checkout", rules=[rule(BRAZIL), rule({"constant": False})])
     assert shop.target("checkout", rules=[rule(BRAZIL), rule({"constant": False})]) == first
@@ -111,7 +62,7 @@ def test_a_rule_sent_again_without_an_id_is_the_same_rule(shop: Platform) -> Non
     assert len(set(ids)) == 3
 
 
-def test_what_is_referred_to_has_to_exist(shop: Platform) -> None:
+def test_what_is_referred_to_has_to_exist(shop: Shop) -> None:
     shop.flag("checkout")
     with pytest.raises(Invalid, match="no segment 'beta'"):
         shop.target("checkout", rules=[rule({"segment": "beta"})])
@@ -128,7 +79,7 @@ def test_what_is_referred_to_has_to_exist(shop: Platform) -> None:
         shop.give(TurnFlagOn(project="other", flag="checkout", environment="production"))
 
 
-def test_nobody_asks_in_a_circle(shop: Platform) -> None:
+def test_nobody_asks_in_a_circle(shop: Shop) -> None:
     for key in ("a", "b", "c"):
         shop.flag(key)
     shop.target("a", prerequisites=[{"flag": "b", "variants": ["on"]}])
@@ -146,7 +97,7 @@ def test_nobody_asks_in_a_circle(shop: Platform) -> None:
         shop.segment("one", {"segment": "one"})
 
 
-def test_a_segment_asks_only_for_segments(shop: Platform) -> None:
+def test_a_segment_asks_only_for_segments(shop: Shop) -> None:
     shop.flag("api")
     with pytest.raises(Invalid, match="cannot ask for a flag"):
         shop.segment("beta", {"flag": "api", "variants": ["on"]})
@@ -154,7 +105,7 @@ def test_a_segment_asks_only_for_segments(shop: Platform) -> None:
         shop.segment("beta", {"segment": "other"})
 
 
-def test_what_is_asked_for_does_not_go_away(shop: Platform) -> None:
+def test_what_is_asked_for_does_not_go_away(shop: Shop) -> None:
     shop.flag("api")
     shop.flag("checkout")
     shop.segment("staff", {"constant": True})
@@ -183,7 +134,7 @@ def test_what_is_asked_for_does_not_go_away(shop: Platform) -> None:
     assert restored.state == using.state
 
 
-def test_an_expected_version_is_kept_to(shop: Platform) -> None:
+def test_an_expected_version_is_kept_to(shop: Shop) -> None:
     shop.flag("checkout")
     on = TurnFlagOn(project="shop", flag="checkout", environment="production")
     with pytest.raises(VersionConflict, match="at version 1 now, not 7"):
@@ -191,7 +142,7 @@ def test_an_expected_version_is_kept_to(shop: Platform) -> None:
     assert shop.give(on, expected=1).version == 2
 
 
-def test_of_many_who_expect_one_version_exactly_one_wins(shop: Platform) -> None:
+def test_of_many_who_expect_one_version_exactly_one_wins(shop: Shop) -> None:
     shop.flag("checkout")
 
     def turn(number: int) -> bool:
@@ -207,7 +158,7 @@ def test_of_many_who_expect_one_version_exactly_one_wins(shop: Platform) -> None
         assert sum(pool.map(turn, range(20))) == 1
 
 
-def test_of_50_commands_at_once_on_one_project_all_get_through(shop: Platform) -> None:
+def test_of_50_commands_at_once_on_one_project_all_get_through(shop: Shop) -> None:
     def create(number: int) -> Folded:
         return shop.give(CreateEnvironment(project="shop", environment=f"env{number}", name="E"))
 
@@ -216,7 +167,7 @@ def test_of_50_commands_at_once_on_one_project_all_get_through(shop: Platform) -
     assert versions == set(range(5, 55))
 
 
-def test_a_key_belongs_to_its_environment(shop: Platform) -> None:
+def test_a_key_belongs_to_its_environment(shop: Shop) -> None:
     issue = IssueKey(project="shop", environment="production", id="k1", name="web", kind="client", digest="d")
     issued = shop.give(issue)
     assert issued.state == ApiKey("shop", "production", "k1", "web", "client", "d")

@@ -1,0 +1,1 @@
+"""Events become answers: the Redis ruleset, the catalogue in PostgreSQL, the usage tables in DynamoDB."""

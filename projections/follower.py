@@ -1,0 +1,98 @@
+"""Keeps an evaluator's snapshot in step with Redis: hints wake it, the stream of changes is the truth."""
+
+import logging
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+from redis import Redis, RedisError
+
+from projections.ruleset_store import CHANNEL, RulesetStore
+from projections.snapshot import Snapshot, snapshot_of
+
+POLL_SECONDS = 1.0  # how stale answers may be when every hint is lost
+RETRY_SECONDS = 0.25  # Redis is asked again this soon after it failed
+
+log = logging.getLogger(__name__)
+
+
+class Follower:
+    """`snapshot` is replaced as a whole, never changed; read it once for each request.
+
+    A model that is behind the snapshot (Redis lost its tail, or is being filled again) is not accepted: the
+    snapshot stays until the model has caught up with it.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self.snapshot = Snapshot()
+        self.synced_at: float | None = None  # monotonic seconds of the last time Redis confirmed the snapshot
+        self._redis = redis
+        self._store = RulesetStore(redis)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def ready(self) -> bool:
+        return bool(self.snapshot.generation)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="ruleset-follower", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread:
+            self._thread.join()
+
+    def sync(self) -> None:
+        """Brings the snapshot to where the model is. Raises RedisError."""
+        generation = self._store.live()
+        if generation is None:
+            return
+        if generation == self.snapshot.generation:
+            self._follow(generation)
+        else:
+            self._read_everything(generation)
+        self.synced_at = monotonic()
+
+    def _follow(self, generation: str) -> None:
+        head = self._store.position(generation)
+        for change in self._store.changes(generation, after=self.snapshot.position):
+            if change.after != self.snapshot.position:
+                self._read_everything(generation)
+                return
+            self.snapshot = self.snapshot.updated(change.documents, position=change.position)
+        if self.snapshot.position < head:  # the changes in between are gone, or never were announced
+            self._read_everything(generation)
+
+    def _read_everything(self, generation: str) -> None:
+        """Pages are read while writes go on; the changes since the start make them one moment again."""
+        start = self._store.position(generation)
+        if start < self.snapshot.position:
+            return
+        snapshot = snapshot_of(generation, start, self._store.documents(generation))
+        if self._store.position(generation) < start:
+            return  # the generation went away while it was read, and what was read is not all of it
+        for change in self._store.changes(generation, after=start):
+            if change.after != snapshot.position:
+                log.info("the model moved on too fast while it was read; reading it again")
+                return
+            snapshot = snapshot.updated(change.documents, position=change.position)
+        self.snapshot = snapshot
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with self._redis.pubsub(ignore_subscribe_messages=True) as hints:  # type: ignore[no-untyped-call]
+                    hints.subscribe(CHANNEL)
+                    self._sync_on_hints(lambda: hints.get_message(timeout=POLL_SECONDS))
+            except (RedisError, OSError) as problem:
+                log.warning(
+                    "Redis cannot be read, answering from position %d: %s", self.snapshot.position, problem
+                )
+                self._stopping.wait(RETRY_SECONDS)
+
+    def _sync_on_hints(self, wait: Callable[[], object]) -> None:
+        while not self._stopping.is_set():
+            self.sync()
+            wait()
