@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from deploy.told import Told
+
 LOCK_SECONDS = 5  # servers that lost their parent a moment ago: ministack gives its clients 3, then saves
 TAIL_BYTES = 2_000
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(Told):
     """Says what failed, where, and what to do."""
 
 

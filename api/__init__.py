@@ -1,0 +1,1 @@
+"""HTTP only: the management API and the evaluation API."""

@@ -1,0 +1,122 @@
+"""The evaluation process's HTTP application."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.exceptions import HTTPException
+
+from api import http
+from api.evaluation import ofrep
+from api.evaluation.parts import Parts
+
+STALE_AFTER_SECONDS = 5.0  # five missed polls: Redis is away, not late
+
+log = logging.getLogger(__name__)
+
+
+def create_app(parts: Parts, *, cors_origins: Sequence[str] = ("*",)) -> FastAPI:
+    """The follower and the recorder are started and stopped with the application."""
+    app = FastAPI(
+        title="ToggleMaster evaluation API",
+        description="Which variant a context gets, over OpenFeature's remote evaluation protocol (OFREP).",
+        version="1",
+        lifespan=_lifespan,
+    )
+    app.state.parts = parts
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=cors_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "X-API-Key", "If-None-Match", "Content-Type"],
+        expose_headers=["ETag", "Retry-After"],
+    )
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+    app.include_router(ofrep.router)
+    registry = CollectorRegistry()
+    registry.register(Figures(parts))
+    http.install(app, registry, lambda: _readiness(parts))
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    parts.follower.start()
+    parts.recorder.start()
+    yield
+    parts.follower.stop()
+    parts.recorder.stop()
+
+
+def _readiness(parts: Parts) -> dict[str, Any]:
+    follower = parts.follower
+    return {
+        "ready": follower.ready,
+        "position": follower.snapshot.position,
+        "generation": follower.snapshot.generation,
+        "stale": _staleness(parts) > STALE_AFTER_SECONDS,
+    }
+
+
+def _staleness(parts: Parts) -> float:
+    """Seconds since Redis last confirmed what is served."""
+    confirmed = parts.follower.synced_at
+    return float("inf") if confirmed is None else monotonic() - confirmed
+
+
+class Figures(Collector):
+    """What the parts count, read when somebody asks."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterator[Metric]:
+        snapshot, recorder = self._parts.follower.snapshot, self._parts.recorder
+        yield GaugeMetricFamily("togglemaster_ruleset_position", "Log position served", snapshot.position)
+        yield GaugeMetricFamily(
+            "togglemaster_ruleset_staleness_seconds",
+            "Time since Redis last confirmed what is served",
+            _staleness(self._parts),
+        )
+        yield GaugeMetricFamily(
+            "togglemaster_ruleset_broken",
+            "Flags and segments that do not compile",
+            sum(len(ruleset.broken) for ruleset in snapshot.environments.values()),
+        )
+        for name, meaning in {
+            "recorded": "Evaluations counted",
+            "sent_messages": "Messages that SQS has taken",
+            "send_failures": "Messages that SQS has not taken at once",
+            "dropped_records": "Single evaluation records dropped because the buffer was full",
+            "dropped_counts": "Evaluations whose count was dropped",
+        }.items():
+            yield CounterMetricFamily(f"togglemaster_evaluations_{name}", meaning, getattr(recorder, name))
+        yield GaugeMetricFamily("togglemaster_evaluations_pending", "Waiting to be sent", recorder.pending)
+
+
+def _http_error(request: Request, fault: Exception) -> Response:
+    assert isinstance(fault, HTTPException)
+    details = fault.detail if fault.detail != "Not Found" else f"there is nothing at {request.url.path}"
+    return _error(request, fault.status_code, str(details), fault.headers)
+
+
+def _unexpected(request: Request, fault: Exception) -> Response:
+    log.error("request %s failed", http.request_id(request), exc_info=fault)
+    return _error(request, 500, "something failed here that should not; the log has it under the request id")
+
+
+def _error(request: Request, status: int, details: str, headers: Any = None) -> Response:
+    body = {"errorCode": "GENERAL", "errorDetails": details}
+    if key := request.path_params.get("key"):
+        body = {"key": key, **body}
+    return JSONResponse(body, status, headers)

@@ -1,0 +1,1 @@
+"""The management API: commands in, and what the log and the views say out."""

@@ -1,0 +1,190 @@
+"""What every management route needs: who asks, what they expect, and the parts that answer."""
+
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Header, HTTPException, Query, Request, Response
+
+from commands.event_store import EventStore
+from commands.handlers import Commands
+from commands.models import Command
+from commands.unit_of_work import utc_now
+from domain.aggregates import Folded, fold_all
+from domain.envelope import Stamp, Stream, project_stream
+from domain.errors import NotFound
+from domain.project import Project
+from projections.catalogue import Catalogue
+from projections.usage_table import UsageTable
+
+WAIT_FOR_POSITION_SECONDS = 0.5  # a list that is further behind than this says so instead of waiting on
+POLL_SECONDS = 0.01
+REASON_LENGTH = 2_000
+PAGE_LIMIT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a management process is made of."""
+
+    store: EventStore
+    commands: Commands
+    catalogue: Catalogue
+    usage: UsageTable
+    admin_key: str
+
+
+def parts(request: Request) -> Parts:
+    return cast("Parts", request.app.state.parts)
+
+
+PartsOf = Annotated[Parts, Depends(parts)]
+
+
+def administrator(
+    parts: PartsOf,
+    authorization: Annotated[str, Header()] = "",
+    x_api_key: Annotated[str, Header()] = "",
+) -> str:
+    """Who asks; 401 for anybody but the administrator."""
+    key = x_api_key or authorization.removeprefix("Bearer ").strip()
+    if not key:
+        raise HTTPException(
+            401,
+            "the management API needs a key: send 'Authorization: Bearer <key>' or 'X-API-Key: <key>'",
+            {"WWW-Authenticate": "Bearer"},
+        )
+    if not hmac.compare_digest(_digest(key), _digest(parts.admin_key)):
+        raise HTTPException(401, "this is not the administrator's key", {"WWW-Authenticate": "Bearer"})
+    return "administrator"
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "replace")).digest()
+
+
+def stamp(
+    by: Annotated[str, Depends(administrator)],
+    x_reason: Annotated[str, Header(max_length=REASON_LENGTH, description="why; kept with the event")] = "",
+) -> Stamp:
+    return Stamp(by, utc_now(), x_reason)
+
+
+def expected_version(
+    if_match: Annotated[
+        str | None, Header(description="the ETag that was read; 412 if it is not current")
+    ] = None,
+) -> int | None:
+    if if_match is None or if_match == "*":
+        return None
+    digits = if_match.removeprefix("W/").strip('"')
+    if not digits.isdecimal() or len(digits) > 18:
+        raise HTTPException(400, f"If-Match has to be an ETag as it was given, like '\"7\"', not {if_match}")
+    return int(digits)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write request, ready to give its command."""
+
+    parts: Parts
+    stamp: Stamp
+    expected: int | None
+    response: Response
+
+    def give(self, command: Command) -> Folded:
+        """The aggregate afterwards; its version becomes the answer's ETag."""
+        folded = self.parts.commands.execute(command, self.stamp, expected_version=self.expected)
+        self.response.headers["ETag"] = f'"{folded.version}"'
+        return folded
+
+
+def write(
+    parts: PartsOf,
+    stamp: Annotated[Stamp, Depends(stamp)],
+    expected: Annotated[int | None, Depends(expected_version)],
+    response: Response,
+) -> Write:
+    return Write(parts, stamp, expected, response)
+
+
+Writer = Annotated[Write, Depends(write)]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One read request. Single things come from the log and are never stale; lists from the catalogue."""
+
+    parts: Parts
+    response: Response
+
+    def one(self, stream: Stream, what: str) -> Folded:
+        folded = fold_all(self.parts.store.load(stream))
+        if folded is None:
+            raise NotFound(f"there is no {what}")
+        self.response.headers["ETag"] = f'"{folded.version}"'
+        return folded
+
+    def project(self, key: str) -> Project:
+        folded = fold_all(self.parts.store.load(project_stream(key)))
+        if folded is None:
+            raise NotFound(f"there is no project '{key}'")
+        return cast("Project", folded.state)
+
+
+def read(parts: PartsOf, response: Response, _: Annotated[str, Depends(administrator)]) -> Read:
+    return Read(parts, response)
+
+
+Reader = Annotated[Read, Depends(read)]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which part of a list is asked for."""
+
+    catalogue: Catalogue
+    after: str
+    limit: int
+    archived: bool
+    position: int
+
+    def of(self, kind: str, project: str = "") -> tuple[list[Folded], str | None]:
+        """The page, and where the next one begins."""
+        found = self.catalogue.page(
+            kind, project, after=self.after, limit=self.limit + 1, archived=self.archived
+        )
+        page = found[: self.limit]
+        return page, (page[-1].stream.key or page[-1].stream.project) if len(found) > self.limit else None
+
+
+def listing(
+    parts: PartsOf,
+    _: Annotated[str, Depends(administrator)],
+    after: Annotated[
+        str, Query(max_length=300, pattern=r"^[^\x00]*$", description="`next` of the page before")
+    ] = "",
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 100,
+    archived: Annotated[bool, Query(description="list what was archived or revoked instead")] = False,
+    min_position: Annotated[int, Query(ge=0, description="wait until the list has seen this position")] = 0,
+) -> Listing:
+    position = _wait_for(parts.catalogue, min_position)
+    return Listing(parts.catalogue, after, limit, archived, position)
+
+
+Lister = Annotated[Listing, Depends(listing)]
+
+
+def _wait_for(catalogue: Catalogue, position: int) -> int:
+    give_up = time.monotonic() + WAIT_FOR_POSITION_SECONDS
+    while (now := catalogue.position()) < position:
+        if time.monotonic() > give_up:
+            raise HTTPException(
+                503,
+                f"the list is at position {now} and has not seen {position} yet; is the projector running?",
+                {"Retry-After": "1"},
+            )
+        time.sleep(POLL_SECONDS)
+    return now

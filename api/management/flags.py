@@ -1,0 +1,92 @@
+"""Routes of flags and of their targeting in each environment."""
+
+from fastapi import APIRouter, status
+
+from api.http import StrictRoute
+from api.management.context import Lister, Reader, Write, Writer
+from api.management.shapes import FlagAnswer, FlagPage, flag_answer
+from commands.models import (
+    ArchiveFlag,
+    ChangeTargeting,
+    Command,
+    CreateFlag,
+    FlagDefinition,
+    RestoreFlag,
+    TurnFlagOff,
+    TurnFlagOn,
+)
+from domain.aggregates import fold_all
+from domain.envelope import flag_stream, project_stream
+from domain.flag import Flag
+from domain.project import Project, require_environment
+from domain.targeting import Targeting
+from domain.values import FlagKey, Slug
+
+router = APIRouter(prefix="/projects/{project}/flags", tags=["flags"], route_class=StrictRoute)
+
+
+def _give(write: Write, project: str, command: Command) -> FlagAnswer:
+    folded = write.give(command)
+    found = fold_all(write.parts.store.load(project_stream(project)))
+    assert found is not None
+    assert isinstance(found.state, Project)
+    return flag_answer(folded, found.state)
+
+
+@router.post("", status_code=status.HTTP_201_CREATED)
+def create_flag(project: Slug, body: FlagDefinition, write: Writer) -> FlagAnswer:
+    """Makes a flag. It is off in every environment; a key is never given twice."""
+    return _give(write, project, CreateFlag(project=project, definition=body))
+
+
+@router.get("")
+def list_flags(project: Slug, listing: Lister, read: Reader) -> FlagPage:
+    """In the order of their keys."""
+    found = read.project(project)
+    page, after = listing.of("flag", project)
+    return FlagPage(flags=[flag_answer(each, found) for each in page], next=after, position=listing.position)
+
+
+@router.get("/{key}")
+def get_flag(project: Slug, key: FlagKey, read: Reader) -> FlagAnswer:
+    found = read.project(project)
+    return flag_answer(read.one(flag_stream(project, key), f"flag '{key}' in project '{project}'"), found)
+
+
+@router.delete("/{key}")
+def archive_flag(project: Slug, key: FlagKey, write: Writer) -> FlagAnswer:
+    """Takes the flag out of use; its history stays. 409 while another flag asks for it."""
+    return _give(write, project, ArchiveFlag(project=project, flag=key))
+
+
+@router.post("/{key}/restore")
+def restore_flag(project: Slug, key: FlagKey, write: Writer) -> FlagAnswer:
+    """Brings an archived flag back as it was."""
+    return _give(write, project, RestoreFlag(project=project, flag=key))
+
+
+@router.get("/{key}/environments/{environment}")
+def get_targeting(project: Slug, key: FlagKey, environment: Slug, read: Reader) -> Targeting:
+    require_environment(read.project(project), environment)
+    flag = read.one(flag_stream(project, key), f"flag '{key}' in project '{project}'").state
+    assert isinstance(flag, Flag)
+    return flag.targeting(environment)
+
+
+@router.put("/{key}/environments/{environment}")
+def change_targeting(
+    project: Slug, key: FlagKey, environment: Slug, body: Targeting, write: Writer
+) -> FlagAnswer:
+    """Replaces the targeting; the log gets one event for each thing that really changed."""
+    command = ChangeTargeting(project=project, flag=key, environment=environment, targeting=body)
+    return _give(write, project, command)
+
+
+@router.post("/{key}/environments/{environment}/on")
+def turn_on(project: Slug, key: FlagKey, environment: Slug, write: Writer) -> FlagAnswer:
+    return _give(write, project, TurnFlagOn(project=project, flag=key, environment=environment))
+
+
+@router.post("/{key}/environments/{environment}/off")
+def turn_off(project: Slug, key: FlagKey, environment: Slug, write: Writer) -> FlagAnswer:
+    return _give(write, project, TurnFlagOff(project=project, flag=key, environment=environment))

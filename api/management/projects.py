@@ -1,0 +1,55 @@
+"""Routes of projects and their environments."""
+
+from fastapi import APIRouter, status
+
+from api.http import StrictRoute
+from api.management.context import Lister, Reader, Writer
+from api.management.shapes import (
+    EnvironmentAnswer,
+    EnvironmentShape,
+    ProjectAnswer,
+    ProjectPage,
+    environment_shapes,
+    project_answer,
+)
+from commands.models import CreateEnvironment, CreateProject, Name
+from domain.envelope import project_stream
+from domain.values import Model, Slug
+
+router = APIRouter(prefix="/projects", tags=["projects"], route_class=StrictRoute)
+
+
+class NewProject(Model):
+    key: Slug
+    name: Name
+
+
+@router.post("", status_code=status.HTTP_201_CREATED)
+def create_project(body: NewProject, write: Writer) -> ProjectAnswer:
+    """Makes a project with the environments development, staging and production."""
+    return project_answer(write.give(CreateProject(project=body.key, name=body.name)))
+
+
+@router.get("")
+def list_projects(listing: Lister) -> ProjectPage:
+    page, after = listing.of("project")
+    return ProjectPage(
+        projects=[project_answer(each) for each in page], next=after, position=listing.position
+    )
+
+
+@router.get("/{project}")
+def get_project(project: Slug, read: Reader) -> ProjectAnswer:
+    return project_answer(read.one(project_stream(project), f"project '{project}'"))
+
+
+@router.post("/{project}/environments", status_code=status.HTTP_201_CREATED)
+def create_environment(project: Slug, body: NewProject, write: Writer) -> EnvironmentAnswer:
+    """Makes an environment. Every flag is off in it until it is turned on there."""
+    folded = write.give(CreateEnvironment(project=project, environment=body.key, name=body.name))
+    return EnvironmentAnswer(key=body.key, name=body.name, project=project, position=folded.position)
+
+
+@router.get("/{project}/environments")
+def list_environments(project: Slug, read: Reader) -> list[EnvironmentShape]:
+    return environment_shapes(read.project(project))

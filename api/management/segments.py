@@ -1,0 +1,39 @@
+"""Routes of segments."""
+
+from fastapi import APIRouter
+
+from api.http import StrictRoute
+from api.management.context import Lister, Reader, Writer
+from api.management.shapes import SegmentAnswer, SegmentPage, segment_answer
+from commands.models import ArchiveSegment, PutSegment
+from domain.envelope import segment_stream
+from domain.segment import SegmentDefinition
+from domain.values import FlagKey, Slug
+
+router = APIRouter(prefix="/projects/{project}/segments", tags=["segments"], route_class=StrictRoute)
+
+
+@router.get("")
+def list_segments(project: Slug, listing: Lister, read: Reader) -> SegmentPage:
+    read.project(project)
+    page, after = listing.of("segment", project)
+    return SegmentPage(
+        segments=[segment_answer(each) for each in page], next=after, position=listing.position
+    )
+
+
+@router.get("/{key}")
+def get_segment(project: Slug, key: FlagKey, read: Reader) -> SegmentAnswer:
+    return segment_answer(read.one(segment_stream(project, key), f"segment '{key}' in project '{project}'"))
+
+
+@router.put("/{key}")
+def put_segment(project: Slug, key: FlagKey, body: SegmentDefinition, write: Writer) -> SegmentAnswer:
+    """Makes the segment, or replaces what it says."""
+    return segment_answer(write.give(PutSegment(project=project, segment=key, definition=body)))
+
+
+@router.delete("/{key}")
+def archive_segment(project: Slug, key: FlagKey, write: Writer) -> SegmentAnswer:
+    """Archives the segment. 409 while a flag or another segment asks for it."""
+    return segment_answer(write.give(ArchiveSegment(project=project, segment=key)))

@@ -1,0 +1,189 @@
+"""What the management API answers with."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, JsonValue
+
+from domain.access import ApiKey
+from domain.aggregates import Folded
+from domain.events import FlagKind, KeyKind
+from domain.flag import Flag
+from domain.project import Project
+from domain.segment import Segment
+from domain.targeting import Condition, Targeting
+from domain.values import FlagType
+
+
+class Answer(BaseModel):
+    """`position` is the place of the last change in the log, `version` how many changes there were."""
+
+    version: int
+    position: int
+    created_at: datetime
+    created_by: str
+    changed_at: datetime
+    changed_by: str
+
+
+class EnvironmentShape(BaseModel):
+    key: str
+    name: str
+
+
+class ProjectAnswer(Answer):
+    key: str
+    name: str
+    environments: list[EnvironmentShape]
+
+
+class EnvironmentAnswer(EnvironmentShape):
+    project: str
+    position: int
+
+
+class FlagAnswer(Answer):
+    """`environments` has the targeting of every environment of the project, in the project's order."""
+
+    project: str
+    key: str
+    type: FlagType
+    variants: dict[str, JsonValue]
+    description: str
+    tags: tuple[str, ...]
+    owner: str
+    kind: FlagKind
+    client_visible: bool
+    archived: bool
+    gate_salt: str
+    split_salt: str
+    environments: dict[str, Targeting]
+
+
+class SegmentAnswer(Answer):
+    project: str
+    key: str
+    name: str
+    description: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    condition: Condition
+    salt: str
+    archived: bool
+
+
+class KeyAnswer(Answer):
+    id: str
+    name: str
+    kind: KeyKind
+    project: str
+    environment: str
+    revoked: bool
+
+
+class NewKeyAnswer(KeyAnswer):
+    """`key` is shown this once."""
+
+    key: str
+
+
+class Page(BaseModel):
+    """`next` is what to give as `after` for the next page; null at the end. `position` is the list's own."""
+
+    next: str | None
+    position: int
+
+
+class ProjectPage(Page):
+    projects: list[ProjectAnswer]
+
+
+class FlagPage(Page):
+    flags: list[FlagAnswer]
+
+
+class SegmentPage(Page):
+    segments: list[SegmentAnswer]
+
+
+class KeyPage(Page):
+    keys: list[KeyAnswer]
+
+
+def _envelope(folded: Folded) -> dict[str, Any]:
+    return {
+        "version": folded.version,
+        "position": folded.position,
+        "created_at": folded.created.at,
+        "created_by": folded.created.by,
+        "changed_at": folded.changed.at,
+        "changed_by": folded.changed.by,
+    }
+
+
+def project_answer(folded: Folded) -> ProjectAnswer:
+    project = folded.state
+    assert isinstance(project, Project)
+    return ProjectAnswer(
+        key=project.key, name=project.name, environments=environment_shapes(project), **_envelope(folded)
+    )
+
+
+def environment_shapes(project: Project) -> list[EnvironmentShape]:
+    return [EnvironmentShape(key=key, name=name) for key, name in project.environments.items()]
+
+
+def flag_answer(folded: Folded, project: Project) -> FlagAnswer:
+    flag = folded.state
+    assert isinstance(flag, Flag)
+    return FlagAnswer(
+        project=flag.project,
+        key=flag.key,
+        type=flag.type,
+        variants=flag.variants,
+        description=flag.description,
+        tags=flag.tags,
+        owner=flag.owner,
+        kind=flag.kind,
+        client_visible=flag.client_visible,
+        archived=flag.archived,
+        gate_salt=flag.gate_salt,
+        split_salt=flag.split_salt,
+        environments={each: flag.targeting(each) for each in project.environments},
+        **_envelope(folded),
+    )
+
+
+def segment_answer(folded: Folded) -> SegmentAnswer:
+    segment = folded.state
+    assert isinstance(segment, Segment)
+    return SegmentAnswer(
+        project=segment.project,
+        key=segment.key,
+        salt=segment.salt,
+        archived=segment.archived,
+        **dict(segment.definition),
+        **_envelope(folded),
+    )
+
+
+def key_answer(folded: Folded) -> KeyAnswer:
+    return KeyAnswer(**_key_fields(folded))
+
+
+def new_key_answer(folded: Folded, key: str) -> NewKeyAnswer:
+    return NewKeyAnswer(key=key, **_key_fields(folded))
+
+
+def _key_fields(folded: Folded) -> dict[str, Any]:
+    key = folded.state
+    assert isinstance(key, ApiKey)
+    return {
+        "id": key.id,
+        "name": key.name,
+        "kind": key.kind,
+        "project": key.project,
+        "environment": key.environment,
+        "revoked": key.revoked,
+        **_envelope(folded),
+    }

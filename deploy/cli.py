@@ -1,0 +1,149 @@
+"""The command line, `togglemaster`.
+
+Each command imports what it runs when it runs, so that no process carries, or waits for, the others' parts.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from deploy.settings import EVALUATION_PORT, MANAGEMENT_PORT, Settings
+from deploy.told import Told
+
+app = typer.Typer(
+    help="ToggleMaster: feature flags in which every change is an event.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+serve = typer.Typer(help="Run one of the HTTP processes.", no_args_is_help=True)
+work = typer.Typer(help="Run one of the background processes.", no_args_is_help=True)
+projections = typer.Typer(help="Look after the read model in Redis.", no_args_is_help=True)
+app.add_typer(serve, name="serve")
+app.add_typer(work, name="work")
+app.add_typer(projections, name="projections")
+
+out, err = Console(), Console(stderr=True)
+
+
+@app.command()
+def dev(
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where everything is kept between runs; by default the user's data directory."),
+    ] = None,
+    ready_file: Annotated[
+        Path | None,
+        typer.Option(help="Write addresses, keys and pids here, as JSON, once all answers."),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of the management API.")] = MANAGEMENT_PORT,
+    evaluation_port: Annotated[int, typer.Option(help="Port of the evaluation API.")] = EVALUATION_PORT,
+) -> None:
+    """Run the whole platform on this machine, with its own PostgreSQL, Valkey, SQS and DynamoDB.
+
+    A part whose address is in the environment (TOGGLEMASTER_POSTGRES_URL, TOGGLEMASTER_REDIS_URL,
+    TOGGLEMASTER_AWS_ENDPOINT_URL) is used instead of starting one. Ctrl-C ends everything.
+    """
+    from deploy.dev import default_data_dir, run_dev
+
+    run_dev(data_dir or default_data_dir(), ready_file=ready_file, ports=(port, evaluation_port), console=out)
+
+
+@app.command()
+def setup() -> None:
+    """Make tables, queue and the first project where they are missing. Run it before the processes."""
+    from deploy.processes.setup import set_up
+
+    set_up(_settings())
+    err.print("Tables, queue and project 'default' are there.")
+
+
+@app.command()
+def key() -> None:
+    """Make an administrator's key, for TOGGLEMASTER_ADMIN_KEY."""
+    from commands.secret_keys import new_key
+
+    print(new_key("admin")[1])  # noqa: T201 - for the shell, not for reading
+
+
+@serve.command("management")
+def serve_management() -> None:
+    """The management API: commands, lists, analytics (port 8080)."""
+    from deploy.processes.common import serve as run
+    from deploy.processes.management import build
+
+    settings = _settings()
+    run(build(settings), settings, MANAGEMENT_PORT)
+
+
+@serve.command("evaluation")
+def serve_evaluation() -> None:
+    """The evaluation API: OFREP, answered from memory (port 8081)."""
+    from deploy.processes.common import serve as run
+    from deploy.processes.evaluation import build
+
+    settings = _settings()
+    run(build(settings), settings, EVALUATION_PORT)
+
+
+@work.command("projector")
+def work_projector() -> None:
+    """Keep the ruleset in Redis and the catalogue in PostgreSQL in step with the log. Any number may run."""
+    from deploy.processes.projector import run
+
+    run(_settings())
+
+
+@work.command("consumer")
+def work_consumer() -> None:
+    """Take evaluation results from SQS into DynamoDB. Any number may run."""
+    from deploy.processes.consumer import run
+
+    run(_settings())
+
+
+@projections.command("rebuild")
+def projections_rebuild() -> None:
+    """Make the ruleset anew from the log and swap it in when it is whole. The old one serves until then."""
+    from deploy.read_model import rebuild_ruleset
+
+    rebuild_ruleset(_settings(), out, err)
+
+
+@projections.command("verify")
+def projections_verify() -> None:
+    """Compare the ruleset in Redis with what the log says. Exits 1 and names what differs."""
+    from deploy.read_model import verify_ruleset
+
+    if not verify_ruleset(_settings(), out, err):
+        raise typer.Exit(1)
+
+
+@projections.command("status")
+def projections_status() -> None:
+    """Show the live generation, its position, and how far it is behind the log."""
+    from deploy.read_model import show_status
+
+    show_status(_settings(), out)
+
+
+def _settings() -> Settings:
+    from deploy.processes.common import configure_logging
+
+    settings = Settings()
+    configure_logging(settings)
+    return settings
+
+
+def main() -> None:
+    """A fault that a person can do something about is told in a sentence; others keep their traceback."""
+    try:
+        app()
+    except Told as problem:
+        err.print(f"togglemaster: {problem}", soft_wrap=True, highlight=False, markup=False)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

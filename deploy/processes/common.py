@@ -1,0 +1,58 @@
+"""What several processes are started with."""
+
+import logging
+import signal
+import threading
+
+import uvicorn
+from fastapi import FastAPI
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from deploy.settings import Settings
+from deploy.told import Told
+
+STOP_SECONDS = 5  # open requests get this long to finish
+
+
+class NotConfigured(Told):
+    """A setting is missing; the text says which one and how to give it."""
+
+
+def redis_client(settings: Settings, seconds: float) -> Redis:
+    """No retries inside the client: whoever uses it tries again with what is true by then."""
+    return Redis.from_url(
+        settings.redis_url,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def serve(app: FastAPI, settings: Settings, port: int) -> None:
+    """Returns after SIGTERM or SIGINT, when open requests have been answered."""
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port or port,
+        log_level=settings.log_level,
+        access_log=False,  # subjects and keys never reach a log
+        timeout_graceful_shutdown=STOP_SECONDS,
+        server_header=False,
+    )
+
+
+def configure_logging(settings: Settings) -> None:
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it announces where it found credentials
+
+
+def until_signalled() -> threading.Event:
+    """Set by SIGTERM or SIGINT. For the main thread."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping

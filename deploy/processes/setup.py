@@ -1,0 +1,35 @@
+"""What has to be there before any process is of use."""
+
+from commands.event_store import EventStore
+from commands.handlers import Commands
+from commands.models import CreateProject
+from commands.unit_of_work import utc_now
+from deploy.settings import Settings
+from domain.envelope import Stamp
+from domain.errors import AlreadyExists
+from projections.aws import create_queue, create_tables, dynamodb_client, sqs_client
+from projections.catalogue import Catalogue
+
+FIRST_PROJECT = CreateProject(project="default", name="Default")
+
+
+def set_up(settings: Settings) -> None:
+    """Makes the tables, the queue and the first project where they are missing; safe to run again."""
+    store, catalogue = EventStore(settings.postgres_url), Catalogue(settings.postgres_url)
+    try:
+        store.create_tables()
+        catalogue.create_tables()
+        _create_first_project(store)
+    finally:
+        store.close()
+        catalogue.close()
+    create_queue(sqs_client(settings.aws_endpoint_url, settings.aws_region), settings.queue_name)
+    dynamodb = dynamodb_client(settings.aws_endpoint_url, settings.aws_region)
+    create_tables(dynamodb, settings.usage_table, settings.records_table)
+
+
+def _create_first_project(store: EventStore) -> None:
+    try:
+        Commands(store).execute(FIRST_PROJECT, Stamp("togglemaster", utc_now(), "first start"))
+    except AlreadyExists:
+        return

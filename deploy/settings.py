@@ -1,0 +1,55 @@
+"""Everything that differs between one installation and another, read from the environment."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MANAGEMENT_PORT, EVALUATION_PORT = 8080, 8081
+
+
+class Settings(BaseSettings):
+    """Each is read from `TOGGLEMASTER_<NAME>`; credentials for AWS come the way AWS's own tools read them."""
+
+    model_config = SettingsConfigDict(env_prefix="TOGGLEMASTER_", extra="ignore")
+
+    postgres_url: str = Field(
+        "postgresql://postgres@127.0.0.1:5432/togglemaster",
+        description="where the log of events is; PostgreSQL's usual address on one machine",
+    )
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        description="where the ruleset is that evaluators read; Redis' usual address on one machine",
+    )
+    aws_endpoint_url: str | None = Field(
+        None, description="where SQS and DynamoDB are; empty means AWS itself, by region"
+    )
+    aws_region: str = Field("us-east-1", description="AWS region of the queue and the tables")
+    queue_name: str = Field("togglemaster-evaluations", description="SQS queue of evaluation results")
+    queue_wait_seconds: int = Field(
+        5,
+        ge=1,
+        le=20,
+        description="how long the consumer waits for messages; longer costs fewer requests, and stops later",
+    )
+    usage_table: str = Field("togglemaster-usage", description="DynamoDB table of counts")
+    records_table: str = Field("togglemaster-records", description="DynamoDB table of single evaluations")
+    admin_key: str = Field(
+        "", description="the administrator's key; the management API does not start without one"
+    )
+    records: Literal["all", "none"] = Field(
+        "all",
+        description="whether single evaluations are recorded beside the counts; all is for a laptop's load",
+    )
+    flush_seconds: float = Field(
+        1.0,
+        gt=0,
+        description="how often an evaluator sends what it counted; a crash loses at most this much",
+    )
+    host: str = Field("127.0.0.1", description="address that the HTTP processes listen on; safe by default")
+    port: int | None = Field(
+        None, ge=1, le=65535, description="port; 8080 for management and 8081 for evaluation when empty"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="what is written to standard error"
+    )

@@ -1,0 +1,120 @@
+"""SQS and DynamoDB as ToggleMaster uses them: clients that give up in time, the queue and the tables."""
+
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from boto3.session import Session
+from botocore.config import Config
+
+if TYPE_CHECKING:  # type stubs, which are installed for development only
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Partition and sort key of each table; usage_table.py and records_table.py say what is in them.
+USAGE_KEYS = ("flag_day", "minute_producer")
+RECORD_KEYS = ("flag", "at_event")
+RECORD_TTL = "expires_at"
+
+CONNECT_SECONDS = 2
+READ_SECONDS = 5
+ATTEMPTS = 3
+REQUESTS_AT_ONCE = 8  # below botocore's pool of 10 connections; a put takes 5-10 ms, so this is about 1,000/s
+
+MAX_RECEIVE_COUNT = 5
+VISIBILITY_SECONDS = 120  # ten full messages of counts are 5,000 puts, 38 s at the slowest seen, 130/s
+RETENTION_SECONDS = 14 * 24 * 3_600  # the longest that SQS keeps a message
+
+
+def sqs_client(endpoint_url: str | None, region: str, *, wait_seconds: int = 0) -> "SQSClient":
+    """`wait_seconds` is the longest poll it will be used for. Credentials are where boto3 looks for them."""
+    return Session().client(
+        "sqs", endpoint_url=endpoint_url, region_name=region, config=_config(READ_SECONDS + wait_seconds)
+    )
+
+
+def dynamodb_client(endpoint_url: str | None, region: str) -> "DynamoDBClient":
+    return Session().client(
+        "dynamodb", endpoint_url=endpoint_url, region_name=region, config=_config(READ_SECONDS)
+    )
+
+
+class Queue:
+    """A queue by name; its URL is asked for when first needed, so a process starts while SQS is away."""
+
+    def __init__(self, sqs: "SQSClient", name: str, *, url: str = "") -> None:
+        self.sqs = sqs
+        self._name = name
+        self._url = url
+
+    @property
+    def url(self) -> str:
+        """Raises botocore's errors."""
+        if not self._url:
+            self._url = self.sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
+        return self._url
+
+
+def _config(read_seconds: int) -> Config:
+    return Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=read_seconds,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+    )
+
+
+def at_once(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """The answers in the order of the items. Raises the first error; items not begun by then are left."""
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        return list(pool.map(work, items))
+
+
+def create_queue(sqs: "SQSClient", name: str, *, visibility_seconds: int = VISIBILITY_SECONDS) -> str:
+    """The URL of the queue; one that exists is left as it is. What it cannot deliver goes to NAME-dead."""
+    dead = _queue(sqs, f"{name}-dead", {})
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    redrive = {"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
+    return _queue(
+        sqs, name, {"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)}
+    )
+
+
+def _queue(sqs: "SQSClient", name: str, attributes: dict[str, str]) -> str:
+    try:
+        return sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    except sqs.exceptions.QueueDoesNotExist:
+        retention = {"MessageRetentionPeriod": str(RETENTION_SECONDS)}
+        created: Any = attributes | retention  # the stubs want literal keys
+        return sqs.create_queue(QueueName=name, Attributes=created)["QueueUrl"]
+
+
+def create_tables(dynamodb: "DynamoDBClient", usage_table_name: str, records_table_name: str) -> None:
+    """Returns when both can be used; tables that exist are left as they are."""
+    _table(dynamodb, usage_table_name, USAGE_KEYS)
+    _table(dynamodb, records_table_name, RECORD_KEYS)
+    found = dynamodb.describe_time_to_live(TableName=records_table_name)
+    if found["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED":
+        dynamodb.update_time_to_live(
+            TableName=records_table_name,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": RECORD_TTL},
+        )
+
+
+def _table(dynamodb: "DynamoDBClient", name: str, keys: tuple[str, str]) -> None:
+    partition, sort = keys
+    with suppress(dynamodb.exceptions.ResourceInUseException):  # it exists, or another process is making it
+        dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            KeySchema=[
+                {"AttributeName": partition, "KeyType": "HASH"},
+                {"AttributeName": sort, "KeyType": "RANGE"},
+            ],
+        )
+    dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})

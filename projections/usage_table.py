@@ -1,0 +1,216 @@
+"""How often each flag gave which answer: one DynamoDB item for a flag, a minute and an evaluator.
+
+    flag_day          shop/production/2026-11-04/new-checkout
+    minute_producer   0754/5f0c9a7e41d2b386
+    seq               12
+    counts            {"SPLIT/on": 311, "SPLIT/off": 689}
+
+The flag stands last in its key, and the variant in its own, so that whatever letters they hold no two keys
+are the same. `counts` is all that the evaluator counted in that minute so far: a row replaces its elders, and
+nothing is ever added up in the table.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, StringConstraints
+
+from domain.values import FLAG_KEY_LENGTH, INTEGER_LIMIT, Model, Slug
+from projections.aws import USAGE_KEYS, at_once
+
+if TYPE_CHECKING:  # type stubs, which are installed for development only
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+PARTITION, SORT = USAGE_KEYS
+EPOCH = datetime.fromtimestamp(0, UTC)
+DAY_MINUTES = 24 * 60
+MINUTE_LIMIT = 10**13 // 60_000  # in the year 2286, when milliseconds get a fourteenth digit
+QUERY_DAYS = 400  # each is a request or more; a year and what a chart adds at its ends
+SERIES_BUCKETS = 10_080  # a week by the minute, more than a year by the hour
+
+Granularity = Literal["minute", "hour", "day"]
+MINUTES: dict[Granularity, int] = {"minute": 1, "hour": 60, "day": DAY_MINUTES}
+
+# What others may send. A flag that does not exist is counted too, and its key may hold anything.
+FlagAsked = Annotated[str, StringConstraints(max_length=FLAG_KEY_LENGTH)]
+VariantServed = Annotated[str, StringConstraints(max_length=100)]
+ReasonName = Annotated[str, StringConstraints(pattern=r"^[A-Z_]{1,32}$")]
+Producer = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Outcome = Annotated[str, StringConstraints(pattern=r"^[A-Z_]{1,32}/(?s:.{0,100})$")]
+Minute = Annotated[int, Field(ge=0, lt=MINUTE_LIMIT)]
+Natural = Annotated[int, Field(ge=0, lt=INTEGER_LIMIT)]
+
+
+class CountRow(NamedTuple):
+    """All that a producer counted for a flag in a minute since 1970; the row with the highest `seq` is right.
+
+    `counts` is by outcome, which is `REASON/variant`.
+    """
+
+    producer: Producer
+    project: Slug
+    environment: Slug
+    flag: FlagAsked
+    minute: Minute
+    seq: Natural
+    counts: dict[Outcome, Natural]
+
+
+class UsageBucket(Model):
+    start: datetime
+    total: int
+    variants: dict[str, int]
+
+
+class UsageSeries(Model):
+    total: int
+    variants: dict[str, int]
+    reasons: dict[str, int]
+    series: tuple[UsageBucket, ...]
+
+
+def outcome_of(reason: str, variant: str) -> str:
+    return f"{reason}/{variant}"
+
+
+class UsageTable:
+    """Raises botocore's errors."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def put(self, rows: Iterable[CountRow]) -> None:
+        """In any order and any number of times: of each row the highest `seq` stays."""
+        at_once(self._put, rows)
+
+    def query(
+        self, project: str, environment: str, flag: str, start: datetime, end: datetime
+    ) -> list[CountRow]:
+        """The rows of the minutes from `start` to before `end`, oldest first.
+
+        Raises ValueError for times without a zone or more than QUERY_DAYS apart.
+        """
+        first, last = _minutes(start, end)
+        days = range(first // DAY_MINUTES, -(-last // DAY_MINUTES))
+        if len(days) > QUERY_DAYS:
+            raise ValueError(f"{len(days)} days were asked for; at most {QUERY_DAYS} can be")
+        return [
+            row
+            for day in days
+            for row in self._query_day(
+                project, environment, flag, max(first, day * DAY_MINUTES), min(last, (day + 1) * DAY_MINUTES)
+            )
+        ]
+
+    def _put(self, row: CountRow) -> None:
+        """Where the condition fails, what is there is as new or newer and holds all that this row counts."""
+        with suppress(self._dynamodb.exceptions.ConditionalCheckFailedException):
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=_item(row),
+                ConditionExpression="attribute_not_exists(seq) OR seq < :seq",
+                ExpressionAttributeValues={":seq": {"N": str(row.seq)}},
+            )
+
+    def _query_day(
+        self, project: str, environment: str, flag: str, first: int, last: int
+    ) -> Iterator[CountRow]:
+        """`last` is not included, since `0754` comes before every `0754/producer`."""
+        midnight = first - first % DAY_MINUTES
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression=f"{PARTITION} = :day AND {SORT} BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":day": {"S": _flag_day(project, environment, flag, first)},
+                ":first": {"S": f"{first - midnight:04d}"},
+                ":last": {"S": f"{last - midnight:04d}"},
+            },
+        )
+        for page in pages:
+            for item in page["Items"]:
+                yield _row(project, environment, flag, midnight, item)
+
+
+def _flag_day(project: str, environment: str, flag: str, minute: int) -> str:
+    return f"{project}/{environment}/{_moment(minute).date().isoformat()}/{flag}"
+
+
+def _item(row: CountRow) -> dict[str, Any]:
+    return {
+        PARTITION: {"S": _flag_day(row.project, row.environment, row.flag, row.minute)},
+        SORT: {"S": f"{row.minute % DAY_MINUTES:04d}/{row.producer}"},
+        "seq": {"N": str(row.seq)},
+        "counts": {"M": {outcome: {"N": str(count)} for outcome, count in row.counts.items()}},
+    }
+
+
+def _row(project: str, environment: str, flag: str, midnight: int, item: dict[str, Any]) -> CountRow:
+    minute, producer = item[SORT]["S"].split("/", 1)
+    counts = {outcome: int(count["N"]) for outcome, count in item["counts"]["M"].items()}
+    return CountRow(
+        producer, project, environment, flag, midnight + int(minute), int(item["seq"]["N"]), counts
+    )
+
+
+def series(rows: Iterable[CountRow], start: datetime, end: datetime, granularity: Granularity) -> UsageSeries:
+    """What was counted in the minutes from `start` to before `end`, rows of other minutes left out.
+
+    Buckets begin on whole minutes, hours or days of UTC, empty ones included, so the first and the last may
+    reach beyond the range. Raises ValueError for more than SERIES_BUCKETS of them.
+    """
+    first, last = _minutes(start, end)
+    width = MINUTES[granularity]
+    starts = range(first - first % width, last, width)
+    if len(starts) > SERIES_BUCKETS:
+        raise ValueError(f"{len(starts)} {granularity}s were asked for; at most {SERIES_BUCKETS} can be")
+    buckets: dict[int, Counter[str]] = {minute: Counter() for minute in starts}
+    reasons: Counter[str] = Counter()
+    for row in rows:
+        if first <= row.minute < last:
+            _add(row, buckets[row.minute - row.minute % width], reasons)
+    return _usage_series(buckets, reasons)
+
+
+def _add(row: CountRow, variants: Counter[str], reasons: Counter[str]) -> None:
+    for outcome, count in row.counts.items():
+        reason, variant = outcome.split("/", 1)
+        variants[variant] += count
+        reasons[reason] += count
+
+
+def _usage_series(buckets: dict[int, Counter[str]], reasons: Counter[str]) -> UsageSeries:
+    variants: Counter[str] = Counter()
+    for bucket in buckets.values():
+        variants.update(bucket)
+    return UsageSeries(
+        total=variants.total(),
+        variants=_sorted(variants),
+        reasons=_sorted(reasons),
+        series=tuple(
+            UsageBucket(start=_moment(minute), total=bucket.total(), variants=_sorted(bucket))
+            for minute, bucket in buckets.items()
+        ),
+    )
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
+
+
+def _moment(minute: int) -> datetime:
+    return datetime.fromtimestamp(minute * 60, UTC)
+
+
+def _minutes(start: datetime, end: datetime) -> tuple[int, int]:
+    """The first minute and the one after the last."""
+    if start.tzinfo is None or end.tzinfo is None:
+        raise ValueError("a time needs its zone")
+    minute = timedelta(minutes=1)
+    first, last = (start - EPOCH) // minute, -((EPOCH - end) // minute)
+    if not 0 <= first < last <= MINUTE_LIMIT:
+        raise ValueError("the end is to come after the start, and both after 1970")
+    return first, last
