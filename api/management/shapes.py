@@ -15,7 +15,7 @@ from domain.targeting import Condition, Targeting
 from domain.values import FlagType
 
 
-class Answer(BaseModel):
+class Envelope(BaseModel):
     """`position` is the place of the last change in the log, `version` how many changes there were."""
 
     version: int
@@ -31,10 +31,14 @@ class EnvironmentShape(BaseModel):
     name: str
 
 
-class ProjectAnswer(Answer):
+class ProjectShape(BaseModel):
     key: str
     name: str
     environments: list[EnvironmentShape]
+
+
+class ProjectAnswer(Envelope, ProjectShape):
+    pass
 
 
 class EnvironmentAnswer(EnvironmentShape):
@@ -42,11 +46,11 @@ class EnvironmentAnswer(EnvironmentShape):
     position: int
 
 
-class FlagAnswer(Answer):
+class FlagShape(BaseModel):
     """`environments` has the targeting of every environment of the project, in the project's order."""
 
-    project: str
     key: str
+    project: str
     type: FlagType
     variants: dict[str, JsonValue]
     description: str
@@ -60,9 +64,13 @@ class FlagAnswer(Answer):
     environments: dict[str, Targeting]
 
 
-class SegmentAnswer(Answer):
-    project: str
+class FlagAnswer(Envelope, FlagShape):
+    pass
+
+
+class SegmentShape(BaseModel):
     key: str
+    project: str
     name: str
     description: str
     include: tuple[str, ...]
@@ -72,13 +80,21 @@ class SegmentAnswer(Answer):
     archived: bool
 
 
-class KeyAnswer(Answer):
+class SegmentAnswer(Envelope, SegmentShape):
+    pass
+
+
+class KeyShape(BaseModel):
     id: str
     name: str
     kind: KeyKind
     project: str
     environment: str
     revoked: bool
+
+
+class KeyAnswer(Envelope, KeyShape):
+    pass
 
 
 class NewKeyAnswer(KeyAnswer):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 30
 POLL_SECONDS = 0.02
+ASK_AGAIN_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
 # To PostgreSQL SIGTERM means "when the last client has gone", SIGINT means now and cleanly.
 STOP_SIGNALS = {"postgres": signal.SIGINT}
@@ -186,11 +188,19 @@ def _fail(launch: Launch, what: str) -> NoReturn:
 
 def stop(part: Part, *, timeout: float = 10) -> None:
     """End a server cleanly; after `timeout` seconds by SIGKILL, and then SQS and DynamoDB forget this run."""
-    part.process.send_signal(STOP_SIGNALS.get(part.name, signal.SIGTERM))
+    deadline = time.monotonic() + timeout
     try:
-        part.process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        log.warning("%s, process %s, did not stop in %s s: killed", part.name, part.process.pid, timeout)
+        while part.process.poll() is None and time.monotonic() < deadline:
+            _ask_to_stop(part, min(ASK_AGAIN_SECONDS, timeout))
+        if part.process.poll() is None:
+            log.warning("%s, process %s, did not stop in %s s: killed", part.name, part.process.pid, timeout)
     finally:
         part.process.kill()
         part.process.wait()
+
+
+def _ask_to_stop(part: Part, seconds: float) -> None:
+    """Once may be too early: a server that begins with SIGINT ignored does not hear it until it is up."""
+    part.process.send_signal(STOP_SIGNALS.get(part.name, signal.SIGTERM))
+    with suppress(subprocess.TimeoutExpired):
+        part.process.wait(seconds)
