@@ -3,12 +3,29 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, assert_never
 
-from domain.bucketing import bucket, bucketing_value
-from domain.operators import OPERATORS
-from domain.targeting import All, Any_, Clause, Condition, Constant, FlagIs, Gate, InBucket, InSegment, Not
+from domain.bucketing import ALGORITHMS, AlgorithmName, bucketing_value
+from domain.operators import OPERATORS, Test
+from domain.targeting import (
+    All,
+    Any_,
+    AnyElement,
+    Clause,
+    Condition,
+    Constant,
+    FlagIs,
+    Gate,
+    InBucket,
+    InSegment,
+    Not,
+    Unanswerable,
+)
 
 Context = Mapping[str, Any]
 """What is known of the subject: JSON values by attribute, `targetingKey` among them."""
+
+
+class Malformed(Exception):
+    """A flag that cannot be answered as it is written. Evaluation turns it into PARSE_ERROR."""
 
 
 class Scope(Protocol):
@@ -18,20 +35,34 @@ class Scope(Protocol):
 
     def variant_of(self, key: str, context: Context) -> str | None: ...
 
+    def variant_if_on(self, key: str, context: Context) -> str | None: ...
+
 
 Predicate = Callable[[Context, Scope], bool]
 Bucketer = Callable[[Context], int | None]
 Decider = Callable[[Context, Scope], int | None]
+Watch = Callable[[Condition, Predicate], Predicate]
+"""Puts something around each predicate as it is compiled, to see what it is asked and what it answers."""
 
 
-def compile_condition(condition: Condition, gate_salt: str) -> Predicate:  # noqa: C901, PLR0911 - one line a kind
+def unwatched(condition: Condition, predicate: Predicate) -> Predicate:
+    return predicate
+
+
+def compile_condition(condition: Condition, gate_salt: str, watch: Watch = unwatched) -> Predicate:
+    return watch(condition, _predicate(condition, gate_salt, watch))
+
+
+def _predicate(  # noqa: C901, PLR0911 - one line a kind
+    condition: Condition, gate_salt: str, watch: Watch
+) -> Predicate:
     match condition:
         case All(all=children):
-            return _all([compile_condition(child, gate_salt) for child in children])
+            return _all([compile_condition(child, gate_salt, watch) for child in children])
         case Any_(any=children):
-            return _any([compile_condition(child, gate_salt) for child in children])
+            return _any([compile_condition(child, gate_salt, watch) for child in children])
         case Not(negated=child):
-            return _not(compile_condition(child, gate_salt))
+            return _not(compile_condition(child, gate_salt, watch))
         case Clause():
             return _clause(condition)
         case InSegment(segment=key):
@@ -41,8 +72,12 @@ def compile_condition(condition: Condition, gate_salt: str) -> Predicate:  # noq
             return lambda context, scope: scope.variant_of(key, context) in wanted
         case InBucket(bucket=gate):
             return _in_bucket(gate, gate_salt)
+        case AnyElement(any_element=attribute, where=where):
+            return _any_element(attribute, compile_condition(where, gate_salt, watch))
         case Constant(constant=constant):
             return lambda context, scope: constant
+        case Unanswerable(unanswerable=why):
+            return _unanswerable(why)
         case _:
             assert_never(condition)
 
@@ -62,7 +97,7 @@ def compile_decider(condition: Condition, gate_salt: str) -> Decider | None:
         case Not(negated=child):
             return compile_decider(child, gate_salt)
         case InBucket(bucket=gate):
-            bucket_of = bucketer(gate.by, gate.salt or gate_salt)
+            bucket_of = gate_bucketer(gate, gate_salt)
             return lambda context, scope: bucket_of(context)
         case _:
             return None
@@ -108,6 +143,12 @@ def attribute_getter(attribute: str) -> Callable[[Context], Any]:
     return get
 
 
+def plain_name(attribute: str) -> str | None:
+    """The key to look up where the attribute is just that; None for a path."""
+    steps = _steps(attribute)
+    return steps[0] if len(steps) == 1 else None
+
+
 def _steps(attribute: str) -> list[str]:
     if attribute.startswith("/"):  # a JSON pointer, RFC 6901
         return [step.replace("~1", "/").replace("~0", "~") for step in attribute[1:].split("/")]
@@ -116,21 +157,31 @@ def _steps(attribute: str) -> list[str]:
 
 def _walk(value: Any, steps: list[str]) -> Any:
     for step in steps:
-        if not isinstance(value, Mapping):
+        if isinstance(value, list):
+            value = value[int(step)] if step.isdecimal() and int(step) < len(value) else None
+        elif isinstance(value, Mapping):
+            value = value.get(step)
+        else:
             return None
-        value = value.get(step)
     return value
 
 
-def bucketer(attribute: str, salt: str) -> Bucketer:
-    """None where the attribute is missing or cannot be hashed."""
+def bucketer(attribute: str, salt: str, algorithm: AlgorithmName, steps: int) -> Bucketer:
+    """0 to steps - 1; what the algorithm says, None but for one, where the attribute cannot be hashed."""
     get = attribute_getter(attribute)
+    hashed, _, missing = ALGORITHMS[algorithm]
 
     def bucket_of(context: Context) -> int | None:
         value = bucketing_value(get(context))
-        return None if value is None else bucket(salt, value)
+        return missing if value is None else hashed(salt, value, steps)
 
     return bucket_of
+
+
+def gate_bucketer(gate: Gate, gate_salt: str) -> Bucketer:
+    steps = ALGORITHMS[gate.algorithm].steps
+    assert steps is not None
+    return bucketer(gate.by, gate_salt if gate.salt is None else gate.salt, gate.algorithm, steps)
 
 
 def _all(children: list[Predicate]) -> Predicate:
@@ -138,14 +189,23 @@ def _all(children: list[Predicate]) -> Predicate:
         return children[0]
 
     def holds(context: Context, scope: Scope) -> bool:
-        return all(child(context, scope) for child in children)
+        for child in children:  # noqa: SIM110 - all() makes a generator for every call, at four times the cost
+            if not child(context, scope):
+                return False
+        return True
 
     return holds
 
 
 def _any(children: list[Predicate]) -> Predicate:
+    if len(children) == 1:
+        return children[0]
+
     def holds(context: Context, scope: Scope) -> bool:
-        return any(child(context, scope) for child in children)
+        for child in children:  # noqa: SIM110 - as above
+            if child(context, scope):
+                return True
+        return False
 
     return holds
 
@@ -156,14 +216,21 @@ def _not(child: Predicate) -> Predicate:
 
 def _clause(clause: Clause) -> Predicate:
     get, negate = attribute_getter(clause.attribute), clause.negate
-    test = OPERATORS[clause.operator](clause.values)
     if clause.operator == "exists":
         return lambda context, scope: (get(context) is not None) != negate
+    if (quick := _texts_in(clause)) is not None:
+        return quick
+    return _general_clause(clause, OPERATORS[clause.operator](clause))
+
+
+def _general_clause(clause: Clause, test: Test) -> Predicate:
+    get, negate = attribute_getter(clause.attribute), clause.negate
+    if_missing = clause.on_missing == "match"
 
     def holds(context: Context, scope: Scope) -> bool:
         value = get(context)
         if value is None:
-            return False
+            return if_missing
         if isinstance(value, list):
             return any(test(each) for each in value) != negate
         return test(value) != negate
@@ -171,11 +238,50 @@ def _clause(clause: Clause) -> Predicate:
     return holds
 
 
+def _texts_in(clause: Clause) -> Predicate | None:
+    """The commonest clause, an attribute in a list of texts, as one look-up; None for any other clause."""
+    name = plain_name(clause.attribute)
+    plain = clause.coerce == "strict" and not clause.case_insensitive
+    if name is None or clause.operator not in {"equals", "in"} or not plain:
+        return None
+    general = _general_clause(clause, OPERATORS[clause.operator](clause))
+    texts, negate = frozenset(value for value in clause.values if isinstance(value, str)), clause.negate
+
+    def holds(context: Context, scope: Scope) -> bool:
+        value = context.get(name)
+        if value.__class__ is str:
+            return (value in texts) != negate
+        return general(context, scope)
+
+    return holds
+
+
 def _in_bucket(gate: Gate, gate_salt: str) -> Predicate:
-    bucket_of, below = bucketer(gate.by, gate.salt or gate_salt), gate.below
+    bucket_of, at_least, below = gate_bucketer(gate, gate_salt), gate.at_least, gate.below
 
     def holds(context: Context, scope: Scope) -> bool:
         found = bucket_of(context)
-        return found is not None and found < below
+        return found is not None and at_least <= found < below
+
+    return holds
+
+
+def _any_element(attribute: str, where: Predicate) -> Predicate:
+    get = attribute_getter(attribute)
+
+    def holds(context: Context, scope: Scope) -> bool:
+        elements = get(context)
+        return isinstance(elements, list) and any(where(_as_context(each), scope) for each in elements)
+
+    return holds
+
+
+def _as_context(element: Any) -> Context:
+    return element if isinstance(element, Mapping) else {"value": element}
+
+
+def _unanswerable(why: str) -> Predicate:
+    def holds(context: Context, scope: Scope) -> bool:
+        raise Malformed(why)
 
     return holds

@@ -5,21 +5,26 @@ rules from first to last, default.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, Protocol, assert_never
 
+import mmh3
 from pydantic import JsonValue
 
 from domain.bucketing import bucketing_value
 from domain.conditions import (
+    Bucketer,
     Context,
+    Malformed,
     Predicate,
     Scope,
+    Watch,
     attribute_getter,
     bucketer,
     compile_condition,
     compile_decider,
+    plain_name,
+    unwatched,
 )
 from domain.targeting import (
     TARGETING_KEY,
@@ -32,16 +37,13 @@ from domain.targeting import (
     Split,
     Target,
     Targeting,
+    Unanswerable,
     served_variants,
 )
-from domain.values import FlagType, Model
+from domain.values import SCALE, FlagType, Model
 
 Reason = Literal["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED", "ERROR"]
 ErrorCode = Literal["FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING", "INVALID_CONTEXT", "GENERAL"]
-
-
-class Malformed(Exception):
-    """A flag that cannot be answered as it is written."""
 
 
 class Evaluation(NamedTuple):
@@ -56,6 +58,9 @@ class Evaluation(NamedTuple):
     bucket: int | None = None
     error_code: ErrorCode | None = None
     error_details: str | None = None
+
+
+UP_TO_BUCKET = Evaluation._fields.index("bucket")
 
 
 class FlagDocument(Model):
@@ -76,6 +81,7 @@ class CompiledFlag(NamedTuple):
     type: FlagType
     client_visible: bool
     version: int
+    enabled: bool
     decide: "Step"
 
 
@@ -105,12 +111,18 @@ def _error(code: ErrorCode, details: str, version: int = 0) -> Evaluation:
     return Evaluation(None, None, "ERROR", version, error_code=code, error_details=details)
 
 
-def compile_flag(document: FlagDocument) -> CompiledFlag:
+def compile_flag(document: FlagDocument, watch: Watch = unwatched) -> CompiledFlag:
     """Raises Malformed when the targeting names a variant that the flag does not have."""
     if unknown := served_variants(document.targeting) - set(document.variants):
         raise Malformed(f"there is no variant '{min(unknown)}'")
-    decide = _compile_targeting(document)
-    return CompiledFlag(document.key, document.type, document.client_visible, document.version, decide)
+    return CompiledFlag(
+        document.key,
+        document.type,
+        document.client_visible,
+        document.version,
+        document.targeting.enabled,
+        _compile_targeting(document, watch),
+    )
 
 
 def broken_flag(key: str, problem: str) -> CompiledFlag:
@@ -119,17 +131,17 @@ def broken_flag(key: str, problem: str) -> CompiledFlag:
     def decide(context: Context, scope: Scope) -> Evaluation:
         raise Malformed(problem)
 
-    return CompiledFlag(key, FlagType.OBJECT, False, 0, decide)
+    return CompiledFlag(key, FlagType.OBJECT, False, 0, True, decide)
 
 
-def _compile_targeting(flag: FlagDocument) -> Step:
+def _compile_targeting(flag: FlagDocument, watch: Watch) -> Step:
     targeting = flag.targeting
     off = _fixed(flag, targeting.off_variant, "DISABLED")
     if not targeting.enabled:
         return lambda context, scope: off
     prerequisites = [_compile_prerequisite(flag, each) for each in targeting.prerequisites]
     target = _compile_targets(flag, targeting.targets)
-    rules = [_compile_rule(flag, rule) for rule in targeting.rules]
+    rules = [_compile_rule(flag, rule, watch) for rule in targeting.rules]
     default = _compile_default(flag)
 
     def decide(context: Context, scope: Scope) -> Evaluation:
@@ -154,7 +166,7 @@ def _fixed(flag: FlagDocument, variant: str | None, reason: Reason, **why: Any) 
 def _compile_prerequisite(flag: FlagDocument, prerequisite: Prerequisite) -> tuple[Predicate, Evaluation]:
     wanted, key = frozenset(prerequisite.variants), prerequisite.flag
     otherwise = _fixed(flag, flag.targeting.off_variant, "DEFAULT", why=f"prerequisite:{key}")
-    return lambda context, scope: scope.variant_of(key, context) in wanted, otherwise
+    return lambda context, scope: scope.variant_if_on(key, context) in wanted, otherwise
 
 
 def _compile_targets(flag: FlagDocument, targets: tuple[Target, ...]) -> Server | None:
@@ -179,9 +191,9 @@ def _compile_targets(flag: FlagDocument, targets: tuple[Target, ...]) -> Server 
 
 
 def _compile_rule(
-    flag: FlagDocument, rule: Rule
+    flag: FlagDocument, rule: Rule, watch: Watch
 ) -> tuple[Predicate, Callable[[Context, Scope], Evaluation | None]]:
-    holds = compile_condition(rule.when, flag.gate_salt)
+    holds = compile_condition(rule.when, flag.gate_salt, watch)
     serve = _compile_serve(flag, rule.serve, "TARGETING_MATCH", rule_id=rule.id, why="rule")
     decider = compile_decider(rule.when, flag.gate_salt)
     if decider is None:
@@ -222,23 +234,95 @@ def _compile_serve(flag: FlagDocument, serve: Serve, reason: Reason, **why: Any)
         case ServeCodeDefault():
             code_default = _fixed(flag, None, reason, **why)
             return lambda context: code_default
+        case Unanswerable(unanswerable=problem):
+            return _serve_nothing(problem)
         case ServeSplit(split=split):
             return _compile_split(flag, split, **why)
         case _:
             assert_never(serve)
 
 
+def _serve_nothing(problem: str) -> Server:
+    def serve(context: Context) -> Evaluation | None:
+        raise Malformed(problem)
+
+    return serve
+
+
+class Share(NamedTuple):
+    """Buckets from `start` to under `end`, and the variant they get; None for nobody's."""
+
+    start: int
+    end: int
+    variant: str | None
+
+
+def shares_of(flag: FlagDocument, split: Split) -> list[Share]:
+    """Every bucket from 0 on, in order and without gaps; what nobody has is a share without a variant."""
+    taken = sorted(_ranges(flag, split))
+    shares: list[Share] = []
+    end = 0
+    for share in taken:
+        if share.start > end:
+            shares.append(Share(end, share.start, None))
+        shares.append(share)
+        end = share.end
+    return [*shares, Share(end, split.steps, None)] if end < split.steps else shares
+
+
+def _ranges(flag: FlagDocument, split: Split) -> Iterator[Share]:
+    for each in split.ranges:
+        if each.start < each.end:
+            yield Share(each.start, each.end, each.variant)
+    start = 0
+    for name in (each for each in flag.variants if split.weights.get(each)):
+        weight = split.weights[name]
+        if covered := weight * split.coverage // SCALE:
+            yield Share(start, start + covered, name)
+        start += weight
+
+
 def _compile_split(flag: FlagDocument, split: Split, **why: Any) -> Server:
-    """Half-open ranges end to end, in the order of the flag's variants."""
-    bucket_of = bucketer(split.by, split.salt or flag.split_salt)
-    shares = [(name, split.weights[name]) for name in flag.variants if split.weights.get(name)]
-    ends = list(accumulate(weight for _, weight in shares))
-    answers = [_fixed(flag, name, "SPLIT", **why) for name, _ in shares]
+    shares = shares_of(flag, split)
+    ends = [share.end for share in shares]
+    answers = [
+        None if each.variant is None else _fixed(flag, each.variant, "SPLIT", **why) for each in shares
+    ]
+    salt = flag.split_salt if split.salt is None else split.salt
+    bucket_of = bucketer(split.by, salt, split.algorithm, split.steps)
+    name = plain_name(split.by)
+    if split.algorithm == "native" and name is not None:
+        return _native_split(name, salt, ends, answers, bucket_of)
 
     def serve(context: Context) -> Evaluation | None:
         bucket = bucket_of(context)
-        if bucket is None:
+        answer = None if bucket is None else answers[bisect_right(ends, bucket)]
+        return answer._replace(bucket=bucket) if answer else None
+
+    return serve
+
+
+def _native_split(
+    name: str, salt: str, ends: list[int], answers: list[Evaluation | None], bucket_of: Bucketer
+) -> Server:
+    """The commonest split with nothing between the attribute and the answer: three times as fast."""
+    prefix, hashed, new = f"{salt}:", mmh3.hash, tuple.__new__
+    places = [
+        None
+        if each is None
+        else (each.value, each.variant, "SPLIT", each.flag_version, each.rule_id, each.why)
+        for each in answers
+    ]
+
+    def serve(context: Context) -> Evaluation | None:
+        value = context.get(name)
+        if value.__class__ is str:
+            bucket = (hashed(prefix + value, 0, False) * SCALE) >> 32
+        elif (found := bucket_of(context)) is not None:
+            bucket = found
+        else:
             return None
-        return answers[bisect_right(ends, bucket)]._replace(bucket=bucket)
+        place = places[bisect_right(ends, bucket)]
+        return None if place is None else new(Evaluation, (*place, bucket, None, None))
 
     return serve

@@ -131,6 +131,7 @@ def create(
     for name, value in variants.items():
         if not fits(type, value):
             raise Invalid(f"variant '{name}' of a {type} flag cannot have the value {value!r}")
+    _refuse_disguised_type(type, variants)
     variants = {name: as_type(type, value) for name, value in variants.items()}
     return (
         FlagCreated(
@@ -148,6 +149,15 @@ def create(
             client_visible=client_visible,
         ),
     )
+
+
+def _refuse_disguised_type(flag_type: FlagType, variants: dict[str, JsonValue]) -> None:
+    """An object flag holds any JSON, but not only texts, only numbers or only booleans: those have types."""
+    kinds = {FlagType.BOOLEAN, FlagType.STRING, FlagType.FLOAT}
+    if flag_type is not FlagType.OBJECT:
+        return
+    if found := [kind for kind in kinds if all(fits(kind, value) for value in variants.values())]:
+        raise Invalid(f"every variant is a {found[0]}: make it a {found[0]} flag instead of an object flag")
 
 
 def first_targeting(flag_type: FlagType, variants: dict[str, JsonValue]) -> Targeting:

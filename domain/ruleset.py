@@ -6,8 +6,8 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from domain.conditions import Context, Predicate, Scope, compile_condition
-from domain.evaluation import CompiledFlag, FlagDocument, Malformed, broken_flag, compile_flag
+from domain.conditions import Context, Malformed, Predicate, Scope, Watch, compile_condition, unwatched
+from domain.evaluation import CompiledFlag, FlagDocument, broken_flag, compile_flag
 from domain.segment import SegmentDefinition
 from domain.values import Model
 
@@ -63,6 +63,9 @@ class Ruleset:
     def variant_of(self, key: str, context: Context) -> str | None:
         return _Path(self, ()).variant_of(key, context)
 
+    def variant_if_on(self, key: str, context: Context) -> str | None:
+        return _Path(self, ()).variant_if_on(key, context)
+
 
 def _compile_into(
     flags: dict[str, CompiledFlag],
@@ -77,9 +80,9 @@ def _compile_into(
         segments[key] = compile_segment(SegmentDocument.model_validate_json(document))
 
 
-def compile_segment(document: SegmentDocument) -> Predicate:
+def compile_segment(document: SegmentDocument, watch: Watch = unwatched) -> Predicate:
     include, exclude = frozenset(document.definition.include), frozenset(document.definition.exclude)
-    condition = compile_condition(document.definition.condition, document.salt)
+    condition = compile_condition(document.definition.condition, document.salt, watch)
 
     def holds(context: Context, scope: Scope) -> bool:
         subject = context.get("targetingKey")
@@ -105,6 +108,11 @@ class _Path:
         """None where the flag does not exist or leaves the answer to the code default."""
         flag = self.ruleset.flags.get(key)
         return None if flag is None else flag.decide(context, self._entering(f"flag {key}")).variant
+
+    def variant_if_on(self, key: str, context: Context) -> str | None:
+        """As `variant_of`, and None too where the flag is turned off."""
+        flag = self.ruleset.flags.get(key)
+        return None if flag is None or not flag.enabled else self.variant_of(key, context)
 
     def _entering(self, name: str) -> "_Path":
         if name in self.names:

@@ -12,22 +12,28 @@ A whole example, as it is written in JSON:
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, Tag, model_validator
 
+from domain.bucketing import ALGORITHMS, AlgorithmName
+from domain.operators import OPERATORS
 from domain.values import SCALE, FlagKey, Model, Text, VariantName
 
 Attribute = Annotated[str, Field(min_length=1, max_length=256)]
-Salt = Annotated[str, Field(min_length=1, max_length=128)]
-Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
-Operator = Literal[
-    "equals", "in", "contains", "starts_with", "ends_with", "exists", "eq", "lt", "le", "gt", "ge"
+Salt = Annotated[str, Field(max_length=512)]
+TextOperator = Literal["contains", "starts_with", "ends_with", "matches", "in_cidr"]
+NumberOperator = Literal["eq", "lt", "le", "gt", "ge"]
+DateOperator = Literal["before", "after"]
+VersionOperator = Literal[
+    "semver_eq", "semver_lt", "semver_le", "semver_gt", "semver_ge", "semver_tilde", "semver_caret"
 ]
+Operator = Literal["equals", "in", "exists"] | TextOperator | NumberOperator | DateOperator | VersionOperator
 TARGETING_KEY = "targetingKey"
 
-_TEXT_OPERATORS = {"contains", "starts_with", "ends_with"}
-_NUMBER_OPERATORS = {"eq", "lt", "le", "gt", "ge"}
+_TEXT_VALUES = {*get_args(TextOperator), *get_args(VersionOperator)}
+_NUMBER_VALUES = {*get_args(NumberOperator)}
 
 
 class All(Model):
@@ -49,14 +55,19 @@ class Not(Model):
 class Clause(Model):
     """One attribute against a list of values; it holds if any value does.
 
-    An attribute that is an array holds if any of its elements does. A missing attribute never holds,
-    negated or not, but for `exists`, which asks just that.
+    An attribute that is an array holds if any of its elements does. A missing attribute answers `on_missing`,
+    negated or not, but for `exists`, which asks just that. `coerce` says what counts as a number, a version
+    or a text: `strict` only what is one, `lenient` also what can be read as one; `partial` is strict but for
+    versions that leave out minor or patch.
     """
 
     attribute: Attribute
     operator: Operator
-    values: tuple[Scalar, ...] = ()
+    values: tuple[StrictBool | StrictInt | StrictFloat | StrictStr, ...] = ()
     negate: bool = False
+    case_insensitive: bool = False
+    coerce: Literal["strict", "partial", "lenient"] = "strict"
+    on_missing: Literal["no_match", "match"] = "no_match"
 
     @model_validator(mode="after")
     def _values_suit_the_operator(self) -> "Clause":
@@ -65,10 +76,13 @@ class Clause(Model):
                 raise ValueError("operator 'exists' takes no values")
         elif not self.values:
             raise ValueError(f"operator '{self.operator}' needs at least one value in 'values'")
-        if self.operator in _TEXT_OPERATORS and not all(isinstance(v, str) for v in self.values):
+        if self.operator in _TEXT_VALUES and not all(isinstance(v, str) for v in self.values):
             raise ValueError(f"operator '{self.operator}' compares text: every value is a string")
-        if self.operator in _NUMBER_OPERATORS and not all(_is_number(v) for v in self.values):
+        if self.operator in _NUMBER_VALUES and not all(_is_number(v) for v in self.values):
             raise ValueError(f"operator '{self.operator}' compares numbers: every value is a number")
+        OPERATORS[self.operator](
+            self
+        )  # raises ValueError for a pattern, version, date or network that is none
         return self
 
 
@@ -83,12 +97,42 @@ class FlagIs(Model):
     variants: Annotated[tuple[VariantName, ...], Field(min_length=1)]
 
 
+class AnyElement(Model):
+    """At least one element of an array attribute meets a condition.
+
+    An element that is an object is the condition's context; any other is the attribute `value` of one.
+    """
+
+    any_element: Attribute
+    where: "Condition"
+
+
+class Unanswerable(Model):
+    """Asking this is an error (PARSE_ERROR); for what an imported flag has wrong in just one place."""
+
+    unanswerable: Text
+
+
 class Gate(Model):
-    """`below` of 100,000 buckets; without a salt of its own, by the gate salt of its flag or segment."""
+    """Buckets from `at_least` to under `below`, of as many as the algorithm has (native: 100,000).
+
+    Without a salt of its own, by the gate salt of its flag or segment.
+    """
 
     by: Attribute = TARGETING_KEY
-    below: Annotated[StrictInt, Field(ge=0, le=SCALE)]
+    at_least: Annotated[StrictInt, Field(ge=0)] = 0
+    below: Annotated[StrictInt, Field(ge=0)]
     salt: Salt | None = None
+    algorithm: AlgorithmName = "native"
+
+    @model_validator(mode="after")
+    def _is_within_the_steps(self) -> "Gate":
+        steps = ALGORITHMS[self.algorithm].steps
+        if steps is None:
+            raise ValueError(f"algorithm '{self.algorithm}' is for splits")
+        if self.below > steps:
+            raise ValueError(f"'below' is at most {steps} with algorithm '{self.algorithm}'")
+        return self
 
 
 class InBucket(Model):
@@ -120,6 +164,8 @@ _CONDITION_KINDS = {
     "flag": "FlagIs",
     "bucket": "InBucket",
     "constant": "Constant",
+    "any_element": "AnyElement",
+    "unanswerable": "Unanswerable",
 }
 
 Condition = Annotated[
@@ -130,7 +176,9 @@ Condition = Annotated[
     | Annotated[InSegment, Tag("InSegment")]
     | Annotated[FlagIs, Tag("FlagIs")]
     | Annotated[InBucket, Tag("InBucket")]
-    | Annotated[Constant, Tag("Constant")],
+    | Annotated[Constant, Tag("Constant")]
+    | Annotated[AnyElement, Tag("AnyElement")]
+    | Annotated[Unanswerable, Tag("Unanswerable")],
     Discriminator(
         _kind(_CONDITION_KINDS),
         custom_error_type="condition",
@@ -143,22 +191,67 @@ class ServeVariant(Model):
     variant: VariantName
 
 
-class Split(Model):
-    """Shares of 100,000, laid end to end in the order of the flag's variants.
+class Range(Model):
+    """The buckets from `start` to under `end` get this variant."""
 
-    The order is the flag's, not the weights', so that raising one share never depends on how a client
-    happens to order the keys of a JSON object.
+    variant: VariantName
+    start: Annotated[StrictInt, Field(ge=0)]
+    end: Annotated[StrictInt, Field(ge=0)]
+
+
+class Split(Model):
+    """Who gets which variant by bucket, said as `weights` or as `ranges`.
+
+    Weights are shares of 100,000, laid end to end in the order of the flag's variants: the flag's order and
+    not the weights', so that raising one share never depends on how a client happens to order the keys of a
+    JSON object. `coverage`, of 100,000 too, fills each share only that far from its start; raising it takes
+    nobody out, and whoever is outside is as if the split were not there. Ranges say the buckets themselves,
+    of the algorithm's steps or, where it has none of its own, of `of`.
     """
 
     by: Attribute = TARGETING_KEY
-    weights: Annotated[dict[VariantName, Annotated[StrictInt, Field(ge=0, le=SCALE)]], Field(min_length=1)]
+    weights: dict[VariantName, Annotated[StrictInt, Field(ge=0, le=SCALE)]] = Field(default_factory=dict)
+    coverage: Annotated[StrictInt, Field(ge=0, le=SCALE)] = SCALE
+    ranges: tuple[Range, ...] = ()
+    of: Annotated[StrictInt, Field(gt=0, le=2**31)] | None = None
     salt: Salt | None = None
+    algorithm: AlgorithmName = "native"
 
     @model_validator(mode="after")
-    def _weights_are_everybody(self) -> "Split":
-        if (total := sum(self.weights.values())) != SCALE:
+    def _says_one_thing(self) -> "Split":
+        if bool(self.weights) == bool(self.ranges):
+            raise ValueError("a split has either 'weights' or 'ranges'")
+        if self.ranges:
+            _refuse_bad_ranges(self)
+        elif (total := sum(self.weights.values())) != SCALE:
             raise ValueError(f"weights sum to {SCALE} (100 %), these sum to {total}")
+        elif ALGORITHMS[self.algorithm].steps != SCALE:
+            raise ValueError(f"algorithm '{self.algorithm}' needs 'ranges'")
         return self
+
+    @property
+    def steps(self) -> int:
+        """How many buckets there are."""
+        steps = ALGORITHMS[self.algorithm].steps or self.of
+        assert steps is not None
+        return steps
+
+    @property
+    def variants(self) -> set[str]:
+        return set(self.weights) | {each.variant for each in self.ranges}
+
+
+def _refuse_bad_ranges(split: Split) -> None:
+    steps = ALGORITHMS[split.algorithm].steps
+    if (steps is None) == (split.of is None):
+        raise ValueError("'of' says how many buckets there are where the algorithm does not, and only there")
+    if split.coverage != SCALE:
+        raise ValueError("'coverage' goes with 'weights'; ranges say it themselves")
+    ends = sorted((each.start, each.end) for each in split.ranges)
+    if any(start > end or end > split.steps for start, end in ends):
+        raise ValueError(f"a range lies between 0 and {split.steps}, and its start is not above its end")
+    if any(one[1] > other[0] for one, other in pairwise(each for each in ends if each[0] < each[1])):
+        raise ValueError("ranges do not overlap")
 
 
 class ServeSplit(Model):
@@ -171,12 +264,18 @@ class ServeCodeDefault(Model):
     code_default: Literal[True]
 
 
-_SERVE_KINDS = {"variant": "ServeVariant", "split": "ServeSplit", "code_default": "ServeCodeDefault"}
+_SERVE_KINDS = {
+    "variant": "ServeVariant",
+    "split": "ServeSplit",
+    "code_default": "ServeCodeDefault",
+    "unanswerable": "Unanswerable",
+}
 
 Serve = Annotated[
     Annotated[ServeVariant, Tag("ServeVariant")]
     | Annotated[ServeSplit, Tag("ServeSplit")]
-    | Annotated[ServeCodeDefault, Tag("ServeCodeDefault")],
+    | Annotated[ServeCodeDefault, Tag("ServeCodeDefault")]
+    | Annotated[Unanswerable, Tag("Unanswerable")],
     Discriminator(
         _kind(_SERVE_KINDS),
         custom_error_type="serve",
@@ -186,7 +285,7 @@ Serve = Annotated[
 
 
 class Prerequisite(Model):
-    """Another flag must serve one of these variants, or the off variant is served."""
+    """Another flag must be on and serve one of these variants, or the off variant is served."""
 
     flag: FlagKey
     variants: Annotated[tuple[VariantName, ...], Field(min_length=1)]
@@ -233,13 +332,16 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def leaves(condition: Condition) -> Iterator[Clause | InSegment | FlagIs | InBucket | Constant]:
+Leaf = Clause | InSegment | FlagIs | InBucket | Constant | Unanswerable
+
+
+def leaves(condition: Condition) -> Iterator[Leaf]:
     """Every leaf of the tree, in reading order."""
     match condition:
         case All(all=children) | Any_(any=children):
             for child in children:
                 yield from leaves(child)
-        case Not(negated=child):
+        case Not(negated=child) | AnyElement(where=child):
             yield from leaves(child)
         case _:
             yield condition
@@ -260,8 +362,8 @@ def served_variants(targeting: Targeting) -> set[str]:
             case ServeVariant(variant=variant):
                 names.add(variant)
             case ServeSplit(split=split):
-                names.update(split.weights)
-            case ServeCodeDefault():
+                names.update(split.variants)
+            case ServeCodeDefault() | Unanswerable():
                 pass
     return names
 

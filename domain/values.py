@@ -60,7 +60,7 @@ _FITS: Mapping[FlagType, Callable[[object], bool]] = {
     FlagType.STRING: lambda value: isinstance(value, str),
     FlagType.INTEGER: _is_integer,
     FlagType.FLOAT: _is_float,
-    FlagType.OBJECT: lambda value: isinstance(value, dict | list),
+    FlagType.OBJECT: lambda value: True,
 }
 
 

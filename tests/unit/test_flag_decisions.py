@@ -77,12 +77,18 @@ def test_a_float_flag_never_holds_an_integer() -> None:
         (FlagType.INTEGER, 2**63),
         (FlagType.FLOAT, "1.5"),
         (FlagType.FLOAT, True),
-        (FlagType.OBJECT, "{}"),
     ],
 )
 def test_a_variant_has_a_value_of_the_flags_type(flag_type: FlagType, value: JsonValue) -> None:
     wish = partial(create, type=flag_type, variants={"one": value})
     given("flag").when(wish).refuses(Invalid, "'one'", flag_type, repr(value))
+
+
+def test_an_object_flag_is_not_a_simpler_type_in_disguise() -> None:
+    wish = partial(create, type=FlagType.OBJECT, variants={"one": "{}", "other": "[]"})
+    given("flag").when(wish).refuses(Invalid, "make it a string flag")
+    (created,) = create(None, type=FlagType.OBJECT, variants={"one": None, "other": 1, "third": {"a": []}})
+    assert isinstance(created, FlagCreated)
 
 
 def test_a_key_is_never_given_twice() -> None:

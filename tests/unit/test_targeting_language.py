@@ -6,6 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 from domain.targeting import Condition, Serve, Targeting, flags_asked, segments_asked_by, served_variants
 
 CONDITION: TypeAdapter[Any] = TypeAdapter(Condition)
+RANGES = [{"variant": "on", "start": 0, "end": 150}]
 SERVE: TypeAdapter[Any] = TypeAdapter(Serve)
 
 
@@ -15,13 +16,19 @@ SERVE: TypeAdapter[Any] = TypeAdapter(Serve)
         {"all": []},
         {"any": [{"constant": True}]},
         {"not": {"segment": "beta"}},
-        {"attribute": "country", "operator": "in", "values": ["BR", "PT"], "negate": False},
+        {"attribute": "country", "operator": "in", "values": ["BR", "PT"], "negate": True},
         {"flag": "other", "variants": ["on"]},
-        {"bucket": {"by": "targetingKey", "below": 10_000, "salt": None}},
+        {"bucket": {"below": 10_000}},
+        {"bucket": {"at_least": 5, "below": 50, "salt": "", "algorithm": "unleash"}},
+        {"any_element": "orders", "where": {"attribute": "total", "operator": "gt", "values": [5]}},
+        {"unanswerable": "it refers to nothing"},
     ],
 )
 def test_a_condition_reads_back_as_it_was_written(condition: dict[str, Any]) -> None:
-    assert CONDITION.dump_python(CONDITION.validate_python(condition), mode="json") == condition
+    read = CONDITION.validate_python(condition)
+    written = CONDITION.dump_python(read, mode="json")
+    assert CONDITION.validate_python(written) == read
+    assert CONDITION.dump_python(read, mode="json", exclude_defaults=True) == condition
 
 
 @pytest.mark.parametrize(
@@ -37,7 +44,13 @@ def test_a_condition_reads_back_as_it_was_written(condition: dict[str, Any]) -> 
         ({"attribute": "a", "operator": "gt", "values": ["1"]}, "compares numbers"),
         ({"attribute": "a", "operator": "gt", "values": [True]}, "compares numbers"),
         ({"attribute": "a", "operator": "in", "values": [{}]}, "valid"),
-        ({"bucket": {"below": 100_001}}, "less than or equal to 100000"),
+        ({"bucket": {"below": 100_001}}, "at most 100000"),
+        ({"bucket": {"below": 101, "algorithm": "sha1"}}, "at most 100 with"),
+        ({"bucket": {"below": 1, "algorithm": "flagd"}}, "for splits"),
+        ({"attribute": "a", "operator": "matches", "values": ["(a"]}, "not an RE2 pattern"),
+        ({"attribute": "a", "operator": "semver_eq", "values": ["1.2"]}, "not a semantic version"),
+        ({"attribute": "a", "operator": "before", "values": ["2026-11-22"]}, "not a time"),
+        ({"attribute": "a", "operator": "in_cidr", "values": ["10.0.0.0/99"]}, "is not an address"),
         ({"flag": "f", "variants": []}, "at least 1"),
         ({"segment": "a", "colour": 1}, "colour"),
     ],
@@ -53,7 +66,14 @@ def test_a_condition_that_means_nothing_is_refused_in_words(condition: Any, word
     [
         ({"variant": "on", "code_default": True}, "exactly one of variant, split, code_default"),
         ({"split": {"weights": {"on": 1}}}, "weights sum to 100000 (100 %), these sum to 1"),
-        ({"split": {"weights": {}}}, "at least 1"),
+        ({"split": {"weights": {}}}, "either 'weights' or 'ranges'"),
+        ({"split": {"weights": {"on": 100_000}, "ranges": RANGES}}, "either 'weights' or 'ranges'"),
+        ({"split": {"weights": {"on": 100_000}, "algorithm": "sha1"}}, "needs 'ranges'"),
+        ({"split": {"ranges": RANGES, "coverage": 5}}, "'coverage' goes with 'weights'"),
+        ({"split": {"ranges": RANGES, "algorithm": "sha1"}}, "between 0 and 100"),
+        ({"split": {"ranges": RANGES, "algorithm": "flagd"}}, "'of' says"),
+        ({"split": {"ranges": RANGES, "of": 5}}, "'of' says"),
+        ({"split": {"ranges": [*RANGES, {"variant": "off", "start": 149, "end": 151}]}}, "do not overlap"),
         ({"split": {"weights": {"on": 100_001, "off": -1}}}, "greater than or equal to 0"),
         ({"code_default": False}, "True"),
     ],
