@@ -6,7 +6,7 @@ rules from first to last, default.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple, Protocol, assert_never
+from typing import Any, Final, Literal, NamedTuple, Protocol, assert_never, cast
 
 import mmh3
 from pydantic import JsonValue
@@ -60,9 +60,6 @@ class Evaluation(NamedTuple):
     error_details: str | None = None
 
 
-UP_TO_BUCKET = Evaluation._fields.index("bucket")
-
-
 class FlagDocument(Model):
     """A flag as one environment's evaluators read it."""
 
@@ -77,12 +74,15 @@ class FlagDocument(Model):
 
 
 class CompiledFlag(NamedTuple):
+    decide: "Step"
     key: str
     type: FlagType
     client_visible: bool
     version: int
     enabled: bool
-    decide: "Step"
+
+
+DECIDE: Final = 0  # by its place a field is found twice as fast as by its name
 
 
 class Flags(Scope, Protocol):
@@ -91,7 +91,8 @@ class Flags(Scope, Protocol):
 
 
 Step = Callable[[Context, Scope], Evaluation]
-Server = Callable[[Context], Evaluation | None]
+Server = Callable[[Context, Scope], Evaluation | None]
+"""None where it has nothing for this context, which then falls through to what comes after."""
 
 
 def evaluate(ruleset: Flags, key: str, context: Context) -> Evaluation:
@@ -100,7 +101,7 @@ def evaluate(ruleset: Flags, key: str, context: Context) -> Evaluation:
     if flag is None:
         return _error("FLAG_NOT_FOUND", f"there is no flag '{key}' in this environment")
     try:
-        return flag.decide(context, ruleset)
+        return flag[DECIDE](context, ruleset)
     except Malformed as problem:
         return _error("PARSE_ERROR", f"flag '{key}': {problem}", flag.version)
     except Exception as problem:  # evaluation is total; the caller gets its own default
@@ -116,12 +117,12 @@ def compile_flag(document: FlagDocument, watch: Watch = unwatched) -> CompiledFl
     if unknown := served_variants(document.targeting) - set(document.variants):
         raise Malformed(f"there is no variant '{min(unknown)}'")
     return CompiledFlag(
+        _compile_targeting(document, watch),
         document.key,
         document.type,
         document.client_visible,
         document.version,
         document.targeting.enabled,
-        _compile_targeting(document, watch),
     )
 
 
@@ -131,7 +132,7 @@ def broken_flag(key: str, problem: str) -> CompiledFlag:
     def decide(context: Context, scope: Scope) -> Evaluation:
         raise Malformed(problem)
 
-    return CompiledFlag(key, FlagType.OBJECT, False, 0, True, decide)
+    return CompiledFlag(decide, key, FlagType.OBJECT, False, 0, True)
 
 
 def _compile_targeting(flag: FlagDocument, watch: Watch) -> Step:
@@ -144,16 +145,36 @@ def _compile_targeting(flag: FlagDocument, watch: Watch) -> Step:
     rules = [_compile_rule(flag, rule, watch) for rule in targeting.rules]
     default = _compile_default(flag)
 
+    if prerequisites or target:
+        return _step_by_step(prerequisites, target, rules, default)
+    return _rules_only(rules, default)
+
+
+def _rules_only(rules: list[tuple[Predicate, Server]], default: Step) -> Step:
     def decide(context: Context, scope: Scope) -> Evaluation:
-        for met, otherwise in prerequisites:
-            if not met(context, scope):
-                return otherwise
-        if target and (answer := target(context)):
-            return answer
         for holds, serve in rules:
             if holds(context, scope) and (served := serve(context, scope)):
                 return served
         return default(context, scope)
+
+    return decide
+
+
+def _step_by_step(
+    prerequisites: list[tuple[Predicate, Evaluation]],
+    target: Server | None,
+    rules: list[tuple[Predicate, Server]],
+    default: Step,
+) -> Step:
+    after_targets = _rules_only(rules, default)
+
+    def decide(context: Context, scope: Scope) -> Evaluation:
+        for met, otherwise in prerequisites:
+            if not met(context, scope):
+                return otherwise
+        if target and (answer := target(context, scope)):
+            return answer
+        return after_targets(context, scope)
 
     return decide
 
@@ -180,7 +201,7 @@ def _compile_targets(flag: FlagDocument, targets: tuple[Target, ...]) -> Server 
         return None
     lookups = [(attribute_getter(attribute), table) for attribute, table in tables.items()]
 
-    def serve(context: Context) -> Evaluation | None:
+    def serve(context: Context, scope: Scope) -> Evaluation | None:
         for get, table in lookups:
             value = bucketing_value(get(context))
             if value is not None and (answer := table.get(value)):
@@ -190,17 +211,15 @@ def _compile_targets(flag: FlagDocument, targets: tuple[Target, ...]) -> Server 
     return serve
 
 
-def _compile_rule(
-    flag: FlagDocument, rule: Rule, watch: Watch
-) -> tuple[Predicate, Callable[[Context, Scope], Evaluation | None]]:
+def _compile_rule(flag: FlagDocument, rule: Rule, watch: Watch) -> tuple[Predicate, Server]:
     holds = compile_condition(rule.when, flag.gate_salt, watch)
     serve = _compile_serve(flag, rule.serve, "TARGETING_MATCH", rule_id=rule.id, why="rule")
     decider = compile_decider(rule.when, flag.gate_salt)
     if decider is None:
-        return holds, lambda context, scope: serve(context)
+        return holds, serve
 
     def serve_decided(context: Context, scope: Scope) -> Evaluation | None:
-        answer = serve(context)
+        answer = serve(context, scope)
         bucket = decider(context, scope)
         if answer is None or bucket is None or answer.reason == "SPLIT":
             return answer
@@ -214,7 +233,9 @@ def _compile_default(flag: FlagDocument) -> Step:
     bare = not (targeting.rules or targeting.targets or targeting.prerequisites)
     serve = _compile_serve(flag, targeting.default, "STATIC" if bare else "DEFAULT", why="default")
     nobody = _not_bucketable(flag, targeting.default)
-    return lambda context, scope: serve(context) or nobody
+    if not isinstance(flag.targeting.default, ServeSplit):
+        return cast("Step", serve)  # it has something for every context
+    return lambda context, scope: serve(context, scope) or nobody
 
 
 def _not_bucketable(flag: FlagDocument, default: Serve) -> Evaluation:
@@ -230,10 +251,10 @@ def _compile_serve(flag: FlagDocument, serve: Serve, reason: Reason, **why: Any)
     match serve:
         case ServeVariant(variant=variant):
             answer = _fixed(flag, variant, reason, **why)
-            return lambda context: answer
+            return lambda context, scope: answer
         case ServeCodeDefault():
             code_default = _fixed(flag, None, reason, **why)
-            return lambda context: code_default
+            return lambda context, scope: code_default
         case Unanswerable(unanswerable=problem):
             return _serve_nothing(problem)
         case ServeSplit(split=split):
@@ -243,7 +264,7 @@ def _compile_serve(flag: FlagDocument, serve: Serve, reason: Reason, **why: Any)
 
 
 def _serve_nothing(problem: str) -> Server:
-    def serve(context: Context) -> Evaluation | None:
+    def serve(context: Context, scope: Scope) -> Evaluation | None:
         raise Malformed(problem)
 
     return serve
@@ -294,7 +315,7 @@ def _compile_split(flag: FlagDocument, split: Split, **why: Any) -> Server:
     if split.algorithm == "native" and name is not None:
         return _native_split(name, salt, ends, answers, bucket_of)
 
-    def serve(context: Context) -> Evaluation | None:
+    def serve(context: Context, scope: Scope) -> Evaluation | None:
         bucket = bucket_of(context)
         answer = None if bucket is None else answers[bisect_right(ends, bucket)]
         return answer._replace(bucket=bucket) if answer else None
@@ -307,22 +328,21 @@ def _native_split(
 ) -> Server:
     """The commonest split with nothing between the attribute and the answer: three times as fast."""
     prefix, hashed, new = f"{salt}:", mmh3.hash, tuple.__new__
-    places = [
-        None
-        if each is None
-        else (each.value, each.variant, "SPLIT", each.flag_version, each.rule_id, each.why)
-        for each in answers
-    ]
+    served = [each and (each.value, each.variant) for each in answers]
+    version, rule_id, why = next((each[3:6] for each in answers if each), (0, None, None))
 
-    def serve(context: Context) -> Evaluation | None:
-        value = context.get(name)
-        if value.__class__ is str:
-            bucket = (hashed(prefix + value, 0, False) * SCALE) >> 32
+    def serve(context: Context, scope: Scope) -> Evaluation | None:
+        subject = context.get(name)
+        if subject.__class__ is str:
+            bucket = (hashed(prefix + subject, 0, False) * SCALE) >> 32
         elif (found := bucket_of(context)) is not None:
             bucket = found
         else:
             return None
-        place = places[bisect_right(ends, bucket)]
-        return None if place is None else new(Evaluation, (*place, bucket, None, None))
+        place = served[bisect_right(ends, bucket)]
+        if place is None:
+            return None
+        value, variant = place
+        return new(Evaluation, (value, variant, "SPLIT", version, rule_id, why, bucket, None, None))
 
     return serve
