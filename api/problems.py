@@ -1,9 +1,11 @@
 """Every refusal as problem+json (RFC 9457): what was wrong, where, and what to do."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -12,14 +14,13 @@ from starlette.exceptions import HTTPException
 from api.http import request_id
 from commands.event_store import StoreUnavailable
 from domain.errors import AlreadyExists, InUse, Invalid, NotFound, Refused, VersionConflict
+from domain.targeting import CONDITION_KINDS, SERVE_KINDS
 from projections.catalogue import CatalogueUnavailable
 
+log = logging.getLogger(__name__)
+
 RETRY_AFTER_SECONDS = 1
-TAGS_OF_UNIONS = {"All", "Any_", "Not", "Clause", "InSegment", "FlagIs", "InBucket", "Constant"} | {
-    "ServeVariant",
-    "ServeSplit",
-    "ServeCodeDefault",
-}
+TAGS_OF_UNIONS = {*CONDITION_KINDS.values(), *SERVE_KINDS.values()}
 
 STATUS: Mapping[type[Refused], int] = {
     NotFound: 404,
@@ -55,6 +56,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     app.add_exception_handler(CatalogueUnavailable, _unavailable)
+    app.add_exception_handler(BotoCoreError, _unavailable)
+    app.add_exception_handler(ClientError, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -97,7 +100,9 @@ def _detail(request: Request, fault: HTTPException) -> str:
 
 
 def _unexpected(request: Request, fault: Exception) -> JSONResponse:
-    return problem(request, 500, "something failed here that should not; the log has it under the request id")
+    log.error("request %s failed", request_id(request), exc_info=fault)
+    detail = "something failed here that should not; the log has it under the request id"
+    return problem(request, 500, detail, headers={"X-Request-Id": request_id(request)})
 
 
 def _where(location: Iterable[Any]) -> str:

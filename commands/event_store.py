@@ -166,12 +166,12 @@ def _translated() -> Iterator[None]:
 
 def _datastore(url: str) -> PostgresDatastore:
     parts: dict[str, Any] = conninfo_to_dict(url)
-    return PostgresDatastore(
-        dbname=parts.get("dbname", "togglemaster"),
-        host=parts.get("host", "127.0.0.1"),
-        port=parts.get("port", 5432),
-        user=parts.get("user", "postgres"),
-        password=parts.get("password", ""),
+    datastore = PostgresDatastore(
+        dbname=parts.pop("dbname", "togglemaster"),
+        host=parts.pop("host", "127.0.0.1"),
+        port=parts.pop("port", 5432),
+        user=parts.pop("user", "postgres"),
+        password=parts.pop("password", ""),
         connect_timeout=POOL_WAIT_SECONDS,
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
@@ -181,3 +181,6 @@ def _datastore(url: str) -> PostgresDatastore:
         originator_id_type="text",
         enable_db_functions=False,  # its insert omits the table lock, and readers then miss events
     )
+    assert isinstance(datastore.pool.kwargs, dict)
+    datastore.pool.kwargs.update(parts)  # sslmode and the like, for which the library has no parameter
+    return datastore

@@ -3,7 +3,7 @@
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,19 +56,24 @@ class Commands:
         Raises a Refused when the command cannot be carried out, VersionConflict when the stream is not at the
         expected version (or, without one, when others were faster every time), StoreUnavailable.
         """
+        return self._execute([command], stamp, expected_version)[0]
+
+    def execute_all(self, commands: Sequence[Command], stamp: Stamp) -> list[Folded]:
+        """All of them, each on what those before it decided, written at once; or none."""
+        return self._execute(commands, stamp, None)
+
+    def _execute(self, commands: Sequence[Command], stamp: Stamp, expected: int | None) -> list[Folded]:
         for attempt in range(1, ATTEMPTS + 1):
             work = UnitOfWork(self.log)
-            stream = self._decide(work, command)
-            _refuse_other_version(work.version(stream), expected_version)
+            streams = [self._decide(work, command) for command in commands]
+            _refuse_other_version(work.version(streams[0]) if streams else 0, expected)
             try:
                 work.commit(stamp)
             except Conflict:
                 time.sleep(random.uniform(0, PAUSE_SECONDS * attempt))  # noqa: S311 - so that two do not meet again
                 continue
-            return work.folded(stream)
-        raise VersionConflict(
-            "others changed it at the same time, again and again; read it and try once more"
-        )
+            return [work.folded(stream) for stream in streams]
+        raise VersionConflict("others changed it at the same time, again and again; try once more")
 
     def _decide(self, work: UnitOfWork, command: Command) -> Stream:
         return HANDLERS[type(command)](work, command, self.salt)
@@ -111,8 +116,8 @@ def _create_flag(work: UnitOfWork, command: CreateFlag, salt: Salt) -> Stream:
     events = flag.create(
         work.flag(command.project, wish.key),
         project=command.project,
-        gate_salt=salt(),
-        split_salt=salt(),
+        gate_salt=command.gate_salt if command.gate_salt is not None else salt(),
+        split_salt=command.split_salt if command.split_salt is not None else salt(),
         **dict(wish),
     )
     stream = flag_stream(command.project, wish.key)
@@ -176,7 +181,7 @@ def _put_segment(work: UnitOfWork, command: PutSegment, salt: Salt) -> Stream:
         work.segment(command.project, command.segment),
         project=command.project,
         key=command.segment,
-        salt=salt(),
+        salt=command.salt if command.salt is not None else salt(),
         definition=command.definition,
     )
     stream = segment_stream(command.project, command.segment)

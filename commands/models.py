@@ -4,17 +4,15 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue
 
+from domain import limits
 from domain.events import FlagKind, KeyKind
 from domain.segment import SegmentDefinition
-from domain.targeting import Targeting
+from domain.targeting import Salt, Targeting
 from domain.values import FlagKey, FlagType, Model, Slug, Text, VariantName
-
-VARIANTS_AT_MOST = 100
-TAGS_AT_MOST = 50
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Tags = Annotated[
-    tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(max_length=TAGS_AT_MOST)
+    tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(max_length=limits.TAGS)
 ]
 
 
@@ -34,7 +32,7 @@ class FlagDefinition(Model):
 
     key: FlagKey
     type: FlagType
-    variants: Annotated[dict[VariantName, JsonValue], Field(min_length=1, max_length=VARIANTS_AT_MOST)]
+    variants: Annotated[dict[VariantName, JsonValue], Field(min_length=1, max_length=limits.VARIANTS)]
     description: Text = ""
     tags: Tags = ()
     owner: Text = ""
@@ -43,8 +41,12 @@ class FlagDefinition(Model):
 
 
 class CreateFlag(Model):
+    """Salts are made where none are given; a flag that comes from another installation brings its own."""
+
     project: Slug
     definition: FlagDefinition
+    gate_salt: Salt | None = None
+    split_salt: Salt | None = None
 
 
 class ChangeTargeting(Model):
@@ -80,6 +82,7 @@ class PutSegment(Model):
     project: Slug
     segment: FlagKey
     definition: SegmentDefinition
+    salt: Salt | None = None
 
 
 class ArchiveSegment(Model):

@@ -70,7 +70,7 @@ def key() -> None:
 @serve.command("management")
 def serve_management() -> None:
     """The management API: commands, lists, analytics (port 8080)."""
-    from deploy.processes.common import serve as run
+    from deploy.processes.http import serve as run
     from deploy.processes.management import build
 
     settings = _settings()
@@ -80,8 +80,8 @@ def serve_management() -> None:
 @serve.command("evaluation")
 def serve_evaluation() -> None:
     """The evaluation API: OFREP, answered from memory (port 8081)."""
-    from deploy.processes.common import serve as run
     from deploy.processes.evaluation import build
+    from deploy.processes.http import serve as run
 
     settings = _settings()
     run(build(settings), settings, EVALUATION_PORT)

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     flush_seconds: float = Field(
         1.0,
         gt=0,
-        description="how often an evaluator sends what it counted; a crash loses at most this much",
+        description="how often an evaluator sends what it counted; a crash loses what was not sent",
     )
     host: str = Field("127.0.0.1", description="address that the HTTP processes listen on; safe by default")
     port: int | None = Field(

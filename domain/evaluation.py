@@ -59,6 +59,17 @@ class Evaluation(NamedTuple):
     error_code: ErrorCode | None = None
     error_details: str | None = None
 
+    def metadata(self, position: int | None = None) -> dict[str, str | int]:
+        """What OpenFeature calls flag metadata: primitives only; `position` is the log's."""
+        found = {
+            "flagVersion": self.flag_version,
+            "position": position,
+            "ruleId": self.rule_id,
+            "why": self.why,
+            "bucket": self.bucket,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
 
 class FlagDocument(Model):
     """A flag as one environment's evaluators read it."""
@@ -192,21 +203,22 @@ def _compile_prerequisite(flag: FlagDocument, prerequisite: Prerequisite) -> tup
 
 def _compile_targets(flag: FlagDocument, targets: tuple[Target, ...]) -> Server | None:
     """One look-up for each attribute; where a subject stands in two targets, the first counts."""
-    tables: dict[str, dict[str, Evaluation]] = {}
-    for target in targets:
+    tables: dict[str, dict[str, tuple[int, Evaluation]]] = {}
+    for place, target in enumerate(targets):
         answer = _fixed(flag, target.variant, "TARGETING_MATCH", why="target")
         for value in target.values:
-            tables.setdefault(target.attribute, {}).setdefault(value, answer)
+            tables.setdefault(target.attribute, {}).setdefault(value, (place, answer))
     if not tables:
         return None
     lookups = [(attribute_getter(attribute), table) for attribute, table in tables.items()]
 
     def serve(context: Context, scope: Scope) -> Evaluation | None:
-        for get, table in lookups:
-            value = bucketing_value(get(context))
-            if value is not None and (answer := table.get(value)):
-                return answer
-        return None
+        found = [
+            table[value]
+            for get, table in lookups
+            if (value := bucketing_value(get(context))) is not None and value in table
+        ]
+        return min(found)[1] if found else None
 
     return serve
 
@@ -232,15 +244,22 @@ def _compile_default(flag: FlagDocument) -> Step:
     targeting = flag.targeting
     bare = not (targeting.rules or targeting.targets or targeting.prerequisites)
     serve = _compile_serve(flag, targeting.default, "STATIC" if bare else "DEFAULT", why="default")
-    nobody = _not_bucketable(flag, targeting.default)
-    if not isinstance(flag.targeting.default, ServeSplit):
+    if not isinstance(targeting.default, ServeSplit):
         return cast("Step", serve)  # it has something for every context
-    return lambda context, scope: serve(context, scope) or nobody
+    by = targeting.default.split.by
+    subject, nobody = attribute_getter(by), _not_bucketable(flag, by)
+    outside = _fixed(flag, None, "DEFAULT", why="default")
+
+    def decide(context: Context, scope: Scope) -> Evaluation:
+        """Nothing comes after the default: who is in no share gets the code default."""
+        if served := serve(context, scope):
+            return served
+        return nobody if bucketing_value(subject(context)) is None else outside
+
+    return decide
 
 
-def _not_bucketable(flag: FlagDocument, default: Serve) -> Evaluation:
-    """The answer where the split of the default cannot place the context: there is nothing after it."""
-    by = default.split.by if isinstance(default, ServeSplit) else TARGETING_KEY
+def _not_bucketable(flag: FlagDocument, by: str) -> Evaluation:
     details = f"flag '{flag.key}' is split by '{by}', which the context does not have as text or whole number"
     return _error(
         "TARGETING_KEY_MISSING" if by == TARGETING_KEY else "INVALID_CONTEXT", details, flag.version

@@ -1,6 +1,7 @@
 """What each operator of a clause means, as a table from its name to a test made once for its values."""
 
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
@@ -11,6 +12,7 @@ from domain.networks import network_test
 from domain.versions import Version, caret_range, tilde_range, version
 
 Scalar = bool | int | float | str
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 Test = Callable[[Any], bool]
 Coercion = Literal["strict", "partial", "lenient"]
 
@@ -46,11 +48,8 @@ def _text_of(value: Any, lenient: bool) -> str | None:
 def _number_of(value: Any, lenient: bool) -> float | int | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    if lenient and isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return None
+    if lenient and isinstance(value, str) and NUMBER.fullmatch(value):
+        return float(value)
     return None
 
 
@@ -74,8 +73,11 @@ def _equals_as_text(asked: Asked) -> Test:
     fold = str.casefold if asked.case_insensitive else str
     texts = frozenset(fold(text) for v in asked.values if (text := _text_of(v, lenient)) is not None)
     numbers = frozenset(v for v in asked.values if isinstance(v, int | float) and not isinstance(v, bool))
+    booleans = frozenset(v for v in asked.values if isinstance(v, bool))
 
     def test(value: Any) -> bool:
+        if isinstance(value, bool) and value in booleans:
+            return True
         text = _text_of(value, lenient)
         if text is not None and fold(text) in texts:
             return True

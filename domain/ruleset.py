@@ -6,9 +6,11 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from domain.bucketing import bucketing_value
 from domain.conditions import Context, Malformed, Predicate, Scope, Watch, compile_condition, unwatched
 from domain.evaluation import CompiledFlag, FlagDocument, broken_flag, compile_flag
 from domain.segment import SegmentDefinition
+from domain.targeting import TARGETING_KEY
 from domain.values import Model
 
 FLAG: Final = "flag"
@@ -40,8 +42,16 @@ class Ruleset:
     segments: Mapping[str, Predicate] = field(default_factory=dict)
     broken: Mapping[DocumentName, str] = field(default_factory=dict)
 
-    def updated(self, documents: Iterable[tuple[DocumentName, str | bytes | None]]) -> "Ruleset":
-        """With these documents in place of the old ones; None takes one away. Only these are compiled."""
+    def updated(
+        self,
+        documents: Iterable[tuple[DocumentName, str | bytes | None]],
+        last_good: "Ruleset | None" = None,
+    ) -> "Ruleset":
+        """With these documents in place of the old ones; None takes one away. Only these are compiled.
+
+        What is broken, and never was in this ruleset, goes on as `last_good` has it.
+        """
+        good = last_good or self
         flags, segments, broken = dict(self.flags), dict(self.segments), dict(self.broken)
         for (kind, key), document in documents:
             compiled: dict[str, CompiledFlag] | dict[str, Predicate] = flags if kind == FLAG else segments
@@ -54,7 +64,9 @@ class Ruleset:
             except (Malformed, ValidationError) as problem:
                 broken[kind, key] = str(problem)
                 if kind == FLAG:
-                    flags.setdefault(key, broken_flag(key, str(problem)))
+                    flags.setdefault(key, good.flags.get(key) or broken_flag(key, str(problem)))
+                else:
+                    segments.setdefault(key, good.segments.get(key) or _broken_segment(key, str(problem)))
         return Ruleset(flags, segments, broken)
 
     def in_segment(self, key: str, context: Context) -> bool:
@@ -85,10 +97,19 @@ def compile_segment(document: SegmentDocument, watch: Watch = unwatched) -> Pred
     condition = compile_condition(document.definition.condition, document.salt, watch)
 
     def holds(context: Context, scope: Scope) -> bool:
-        subject = context.get("targetingKey")
-        if isinstance(subject, str) and (subject in exclude or subject in include):
+        subject = bucketing_value(context.get(TARGETING_KEY))
+        if subject in exclude or subject in include:
             return subject not in exclude
         return condition(context, scope)
+
+    return holds
+
+
+def _broken_segment(key: str, problem: str) -> Predicate:
+    """Stands for a segment that cannot be compiled and was never seen in a good state."""
+
+    def holds(context: Context, scope: Scope) -> bool:
+        raise Malformed(f"segment '{key}': {problem}")
 
     return holds
 

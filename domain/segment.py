@@ -1,11 +1,14 @@
 """A segment: a condition with a name, used by the rules of many flags."""
 
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import Annotated, assert_never
 
+from pydantic import Field, model_validator
+
+from domain import limits
 from domain.errors import AlreadyExists, NotFound
 from domain.events import SegmentArchived, SegmentChanged, SegmentCreated, SegmentEvent
-from domain.targeting import Condition
+from domain.targeting import Condition, refuse_excess
 from domain.values import Model, Text
 
 
@@ -14,9 +17,14 @@ class SegmentDefinition(Model):
 
     name: Text = ""
     description: Text = ""
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    include: Annotated[tuple[str, ...], Field(max_length=limits.SUBJECTS)] = ()
+    exclude: Annotated[tuple[str, ...], Field(max_length=limits.SUBJECTS)] = ()
     condition: Condition
+
+    @model_validator(mode="after")
+    def _is_not_excessive(self) -> "SegmentDefinition":
+        refuse_excess([self.condition])
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,14 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, Tag, model_validator
 
+from domain import limits
 from domain.bucketing import ALGORITHMS, AlgorithmName
 from domain.operators import OPERATORS
 from domain.values import SCALE, FlagKey, Model, Text, VariantName
 
 Attribute = Annotated[str, Field(min_length=1, max_length=256)]
 Salt = Annotated[str, Field(max_length=512)]
+Value = StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, Field(max_length=limits.VALUE_LENGTH)]
 TextOperator = Literal["contains", "starts_with", "ends_with", "matches", "in_cidr"]
 NumberOperator = Literal["eq", "lt", "le", "gt", "ge"]
 DateOperator = Literal["before", "after"]
@@ -63,7 +65,7 @@ class Clause(Model):
 
     attribute: Attribute
     operator: Operator
-    values: tuple[StrictBool | StrictInt | StrictFloat | StrictStr, ...] = ()
+    values: Annotated[tuple[Value, ...], Field(max_length=limits.VALUES)] = ()
     negate: bool = False
     case_insensitive: bool = False
     coerce: Literal["strict", "partial", "lenient"] = "strict"
@@ -155,7 +157,7 @@ def _kind(names: Mapping[str, str]) -> Callable[[Any], str | None]:
     return kind
 
 
-_CONDITION_KINDS = {
+CONDITION_KINDS = {
     "all": "All",
     "any": "Any_",
     "not": "Not",
@@ -180,9 +182,9 @@ Condition = Annotated[
     | Annotated[AnyElement, Tag("AnyElement")]
     | Annotated[Unanswerable, Tag("Unanswerable")],
     Discriminator(
-        _kind(_CONDITION_KINDS),
+        _kind(CONDITION_KINDS),
         custom_error_type="condition",
-        custom_error_message="A condition has exactly one of " + ", ".join(_CONDITION_KINDS),
+        custom_error_message="A condition has exactly one of " + ", ".join(CONDITION_KINDS),
     ),
 ]
 
@@ -264,7 +266,7 @@ class ServeCodeDefault(Model):
     code_default: Literal[True]
 
 
-_SERVE_KINDS = {
+SERVE_KINDS = {
     "variant": "ServeVariant",
     "split": "ServeSplit",
     "code_default": "ServeCodeDefault",
@@ -277,9 +279,9 @@ Serve = Annotated[
     | Annotated[ServeCodeDefault, Tag("ServeCodeDefault")]
     | Annotated[Unanswerable, Tag("Unanswerable")],
     Discriminator(
-        _kind(_SERVE_KINDS),
+        _kind(SERVE_KINDS),
         custom_error_type="serve",
-        custom_error_message="What to serve has exactly one of " + ", ".join(_SERVE_KINDS),
+        custom_error_message="What to serve has exactly one of " + ", ".join(SERVE_KINDS),
     ),
 ]
 
@@ -296,7 +298,7 @@ class Target(Model):
 
     variant: VariantName
     attribute: Attribute = TARGETING_KEY
-    values: tuple[StrictStr, ...]
+    values: Annotated[tuple[StrictStr, ...], Field(max_length=limits.SUBJECTS)]
 
 
 class Rule(Model):
@@ -314,9 +316,9 @@ class Targeting(Model):
     enabled: bool
     off_variant: VariantName | None = None
     default: Serve
-    prerequisites: tuple[Prerequisite, ...] = ()
-    targets: tuple[Target, ...] = ()
-    rules: tuple[Rule, ...] = ()
+    prerequisites: Annotated[tuple[Prerequisite, ...], Field(max_length=limits.PREREQUISITES)] = ()
+    targets: Annotated[tuple[Target, ...], Field(max_length=limits.TARGETS)] = ()
+    rules: Annotated[tuple[Rule, ...], Field(max_length=limits.RULES)] = ()
 
     @model_validator(mode="after")
     def _rule_ids_are_unique(self) -> "Targeting":
@@ -325,6 +327,7 @@ class Targeting(Model):
             if rule.id and rule.id in seen:
                 raise ValueError(f"two rules have the id '{rule.id}'")
             seen.add(rule.id)
+        refuse_excess(rule.when for rule in self.rules)
         return self
 
 
@@ -332,19 +335,39 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def refuse_excess(conditions: Iterable[Condition]) -> None:
+    """Raises ValueError for more conditions, or deeper ones, than the table of limits allows."""
+    count, waiting = 0, [(condition, 1) for condition in conditions]
+    while waiting:
+        condition, depth = waiting.pop()
+        count += 1
+        if depth > limits.DEPTH:
+            raise ValueError(f"groups are nested deeper than {limits.DEPTH}")
+        if count > limits.CONDITIONS:
+            raise ValueError(f"there are more than {limits.CONDITIONS} conditions; put some into a segment")
+        waiting.extend((child, depth + 1) for child in _children(condition))
+
+
+def _children(condition: Condition) -> tuple[Condition, ...]:
+    match condition:
+        case All(all=children) | Any_(any=children):
+            return children
+        case Not(negated=child) | AnyElement(where=child):
+            return (child,)
+        case _:
+            return ()
+
+
 Leaf = Clause | InSegment | FlagIs | InBucket | Constant | Unanswerable
 
 
 def leaves(condition: Condition) -> Iterator[Leaf]:
     """Every leaf of the tree, in reading order."""
-    match condition:
-        case All(all=children) | Any_(any=children):
-            for child in children:
-                yield from leaves(child)
-        case Not(negated=child) | AnyElement(where=child):
+    if isinstance(condition, All | Any_ | Not | AnyElement):
+        for child in _children(condition):
             yield from leaves(child)
-        case _:
-            yield condition
+    else:
+        yield condition
 
 
 def serves(targeting: Targeting) -> Iterator[Serve]:

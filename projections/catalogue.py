@@ -67,6 +67,7 @@ PAGE = """
 SELECT * FROM togglemaster_catalogue
 WHERE kind = %(kind)s AND (%(project)s = '' OR project = %(project)s) AND key > %(after)s
   AND archived = %(archived)s
+  AND (%(environment)s = '' OR state ->> 'environment' = %(environment)s)
 ORDER BY key LIMIT %(limit)s
 """
 
@@ -119,10 +120,27 @@ class Catalogue:
             connection.cursor().executemany(UPSERT, [_row(folded) for folded in changed.values()])
 
     def page(
-        self, kind: str, project: str = "", *, after: str = "", limit: int, archived: bool = False
+        self,
+        kind: str,
+        project: str = "",
+        *,
+        after: str = "",
+        limit: int,
+        archived: bool = False,
+        environment: str = "",
     ) -> list[Folded]:
-        """In the order of their keys, from the first one above `after`; of all projects without one."""
-        parameters = {"kind": kind, "project": project, "after": after, "limit": limit, "archived": archived}
+        """In the order of their keys, from the first one above `after`; of all projects without one.
+
+        `environment` is for API keys, which belong to one.
+        """
+        parameters = {
+            "kind": kind,
+            "project": project,
+            "after": after,
+            "limit": limit,
+            "archived": archived,
+            "environment": environment,
+        }
         with self._connection() as connection:
             return [_folded(row) for row in connection.execute(PAGE, parameters)]
 

@@ -49,36 +49,36 @@ class Follower:
         generation = self._store.live()
         if generation is None:
             return
-        if generation == self.snapshot.generation:
-            self._follow(generation)
-        else:
-            self._read_everything(generation)
-        self.synced_at = monotonic()
+        read = self._follow if generation == self.snapshot.generation else self._read_everything
+        if read(generation):
+            self.synced_at = monotonic()
 
-    def _follow(self, generation: str) -> None:
-        head = self._store.position(generation)
+    def _follow(self, generation: str) -> bool:
+        """Whether the snapshot is now what the model is."""
+        before, head = self.snapshot.position, self._store.position(generation)
         for change in self._store.changes(generation, after=self.snapshot.position):
             if change.after != self.snapshot.position:
-                self._read_everything(generation)
-                return
+                return self._read_everything(generation)
             self.snapshot = self.snapshot.updated(change.documents, position=change.position)
         if self.snapshot.position < head:  # the changes in between are gone, or never were announced
-            self._read_everything(generation)
+            return self._read_everything(generation)
+        return head >= before
 
-    def _read_everything(self, generation: str) -> None:
+    def _read_everything(self, generation: str) -> bool:
         """Pages are read while writes go on; the changes since the start make them one moment again."""
         start = self._store.position(generation)
         if start < self.snapshot.position:
-            return
-        snapshot = snapshot_of(generation, start, self._store.documents(generation))
+            return False
+        snapshot = snapshot_of(generation, start, self._store.documents(generation), self.snapshot)
         if self._store.position(generation) < start:
-            return  # the generation went away while it was read, and what was read is not all of it
+            return False  # the generation went away while it was read, and what was read is not all of it
         for change in self._store.changes(generation, after=start):
             if change.after != snapshot.position:
                 log.info("the model moved on too fast while it was read; reading it again")
-                return
+                return False
             snapshot = snapshot.updated(change.documents, position=change.position)
         self.snapshot = snapshot
+        return True
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -87,9 +87,10 @@ class Follower:
                     hints.subscribe(CHANNEL)
                     self._sync_on_hints(lambda: hints.get_message(timeout=POLL_SECONDS))
             except (RedisError, OSError) as problem:
-                log.warning(
-                    "Redis cannot be read, answering from position %d: %s", self.snapshot.position, problem
-                )
+                log.warning("answering from position %d, Redis: %s", self.snapshot.position, problem)
+                self._stopping.wait(RETRY_SECONDS)
+            except Exception:  # whatever it is, this thread is what keeps the answers fresh
+                log.exception("the ruleset cannot be followed, answering from %d", self.snapshot.position)
                 self._stopping.wait(RETRY_SECONDS)
 
     def _sync_on_hints(self, wait: Callable[[], object]) -> None:

@@ -96,7 +96,7 @@ class Figures(Collector):
         for name, meaning in {
             "recorded": "Evaluations counted",
             "sent_messages": "Messages that SQS has taken",
-            "send_failures": "Messages that SQS has not taken at once",
+            "send_failures": "Times that sending to SQS failed",
             "dropped_records": "Single evaluation records dropped because the buffer was full",
             "dropped_counts": "Evaluations whose count was dropped",
         }.items():
@@ -112,7 +112,8 @@ def _http_error(request: Request, fault: Exception) -> Response:
 
 def _unexpected(request: Request, fault: Exception) -> Response:
     log.error("request %s failed", http.request_id(request), exc_info=fault)
-    return _error(request, 500, "something failed here that should not; the log has it under the request id")
+    details = "something failed here that should not; the log has it under the request id"
+    return _error(request, 500, details, {"X-Request-Id": http.request_id(request)})
 
 
 def _error(request: Request, status: int, details: str, headers: Any = None) -> Response:

@@ -73,22 +73,11 @@ def body_of(key: str, answer: Evaluation, position: int | None) -> dict[str, Any
     """The protocol's object for one flag; the position is left out of bulk answers, to keep their ETag."""
     if answer.error_code:
         return {"key": key, "errorCode": answer.error_code, "errorDetails": answer.error_details}
-    body: dict[str, Any] = {"key": key, "reason": answer.reason, "metadata": metadata(answer, position)}
+    body: dict[str, Any] = {"key": key, "reason": answer.reason, "metadata": answer.metadata(position)}
     body["variant"] = variant_name(answer)
     if answer.variant is not None:
         body["value"] = answer.value
     return body
-
-
-def metadata(answer: Evaluation, position: int | None) -> dict[str, str | int]:
-    found = {
-        "flagVersion": answer.flag_version,
-        "position": position,
-        "ruleId": answer.rule_id,
-        "why": answer.why,
-        "bucket": answer.bucket,
-    }
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def _evaluate(parts: Parts, who: Caller, key: str, context: Mapping[str, Any]) -> Evaluation:

@@ -151,10 +151,15 @@ class Listing:
     archived: bool
     position: int
 
-    def of(self, kind: str, project: str = "") -> tuple[list[Folded], str | None]:
+    def of(self, kind: str, project: str = "", environment: str = "") -> tuple[list[Folded], str | None]:
         """The page, and where the next one begins."""
         found = self.catalogue.page(
-            kind, project, after=self.after, limit=self.limit + 1, archived=self.archived
+            kind,
+            project,
+            after=self.after,
+            limit=self.limit + 1,
+            archived=self.archived,
+            environment=environment,
         )
         page = found[: self.limit]
         return page, (page[-1].stream.key or page[-1].stream.project) if len(found) > self.limit else None

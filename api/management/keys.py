@@ -15,7 +15,7 @@ from api.management.shapes import (
 )
 from commands.models import IssueKey, Name, RevokeKey
 from commands.secret_keys import new_key
-from domain.access import ApiKey, digest
+from domain.access import digest
 from domain.project import require_environment
 from domain.values import Model, Slug
 
@@ -52,9 +52,8 @@ def issue_key(project: Slug, environment: Slug, body: NewKey, write: Writer) -> 
 @router.get("")
 def list_keys(project: Slug, environment: Slug, listing: Lister, read: Reader) -> KeyPage:
     require_environment(read.project(project), environment)
-    page, after = listing.of("key", project)
-    here = [each for each in page if isinstance(each.state, ApiKey) and each.state.environment == environment]
-    return KeyPage(keys=[key_answer(each) for each in here], next=after, position=listing.position)
+    page, after = listing.of("key", project, environment)
+    return KeyPage(keys=[key_answer(each) for each in page], next=after, position=listing.position)
 
 
 @router.delete("/{key_id}")

@@ -4,16 +4,12 @@ import logging
 import signal
 import threading
 
-import uvicorn
-from fastapi import FastAPI
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from deploy.settings import Settings
 from deploy.told import Told
-
-STOP_SECONDS = 5  # open requests get this long to finish
 
 
 class NotConfigured(Told):
@@ -27,19 +23,6 @@ def redis_client(settings: Settings, seconds: float) -> Redis:
         socket_timeout=seconds,
         socket_connect_timeout=seconds,
         retry=Retry(NoBackoff(), 0),
-    )
-
-
-def serve(app: FastAPI, settings: Settings, port: int) -> None:
-    """Returns after SIGTERM or SIGINT, when open requests have been answered."""
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port or port,
-        log_level=settings.log_level,
-        access_log=False,  # subjects and keys never reach a log
-        timeout_graceful_shutdown=STOP_SECONDS,
-        server_header=False,
     )
 
 

@@ -1,20 +1,36 @@
 """What has to be there before any process is of use."""
 
-from commands.event_store import EventStore
+from botocore.exceptions import BotoCoreError, ClientError
+
+from commands.event_store import EventStore, StoreUnavailable
 from commands.handlers import Commands
 from commands.models import CreateProject
 from commands.unit_of_work import utc_now
 from deploy.settings import Settings
+from deploy.told import Told
 from domain.envelope import Stamp
 from domain.errors import AlreadyExists
 from projections.aws import create_queue, create_tables, dynamodb_client, sqs_client
-from projections.catalogue import Catalogue
+from projections.catalogue import Catalogue, CatalogueUnavailable
 
 FIRST_PROJECT = CreateProject(project="default", name="Default")
 
 
 def set_up(settings: Settings) -> None:
-    """Makes the tables, the queue and the first project where they are missing; safe to run again."""
+    """Makes the tables, the queue and the first project where they are missing; safe to run again.
+
+    Raises Told for what is away.
+    """
+    try:
+        _set_up_postgres(settings)
+        _set_up_aws(settings)
+    except (StoreUnavailable, CatalogueUnavailable) as problem:
+        raise Told(f"TOGGLEMASTER_POSTGRES_URL: {problem}") from problem
+    except (BotoCoreError, ClientError) as problem:
+        raise Told(f"SQS or DynamoDB at TOGGLEMASTER_AWS_ENDPOINT_URL: {problem}") from problem
+
+
+def _set_up_postgres(settings: Settings) -> None:
     store, catalogue = EventStore(settings.postgres_url), Catalogue(settings.postgres_url)
     try:
         store.create_tables()
@@ -23,6 +39,9 @@ def set_up(settings: Settings) -> None:
     finally:
         store.close()
         catalogue.close()
+
+
+def _set_up_aws(settings: Settings) -> None:
     create_queue(sqs_client(settings.aws_endpoint_url, settings.aws_region), settings.queue_name)
     dynamodb = dynamodb_client(settings.aws_endpoint_url, settings.aws_region)
     create_tables(dynamodb, settings.usage_table, settings.records_table)

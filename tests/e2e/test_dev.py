@@ -80,3 +80,17 @@ def test_a_part_that_is_away_is_named(platform: Platform) -> None:
     assert "TOGGLEMASTER_REDIS_URL" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert "TOGGLEMASTER_ADMIN_KEY" in platform.run("serve", "management").stderr
+
+
+def test_setup_names_what_is_away(platform: Platform) -> None:
+    kept = platform.environment
+    for name, url in (
+        ("TOGGLEMASTER_POSTGRES_URL", "postgresql://postgres@127.0.0.1:1/none"),
+        ("TOGGLEMASTER_AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+    ):
+        platform.environment = kept | {name: url}
+        answer = platform.run("setup")
+        platform.environment = kept
+        assert answer.returncode == 1
+        assert name in answer.stderr
+        assert "Traceback" not in answer.stderr

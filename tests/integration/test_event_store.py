@@ -2,6 +2,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 
 from commands.event_store import Append, Conflict, EventStore, StoreUnavailable
@@ -113,6 +114,15 @@ def test_many_processes_may_make_the_tables_at_once(postgres_url: str) -> None:
     assert stores[7].head() == 1
     for store in stores:
         store.close()
+
+
+def test_what_the_address_says_beside_the_database_is_kept_to(store: EventStore) -> None:
+    other = EventStore(f"{store.url}?application_name=told-by-the-address")
+    assert other.head() == 0
+    with psycopg.connect(store.url) as connection:
+        names = connection.execute("SELECT application_name FROM pg_stat_activity").fetchall()
+    assert ("told-by-the-address",) in names
+    other.close()
 
 
 def test_without_tables_the_error_says_what_to_do(postgres_url: str) -> None:

@@ -322,6 +322,11 @@ def test_analytics_refuses_what_it_cannot_answer(api: Management) -> None:
     refused(api.ask("GET", "/default/environments/qa/analytics/flags/checkout"), 404, "'qa'")
 
 
+def test_without_dynamodb_analytics_answers_503(api: Management) -> None:
+    answer = api.ask("GET", "/default/environments/production/analytics/flags/checkout")
+    refused(answer, 503, "Try again")
+
+
 def test_without_postgresql_it_answers_503_and_says_so() -> None:
     url = f"postgresql://postgres@127.0.0.1:{free_port()}/none"
     store, catalogue = EventStore(url), Catalogue(url)

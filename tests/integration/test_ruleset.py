@@ -305,6 +305,41 @@ def test_a_running_follower_hears_of_a_change(shop: Shop, rulesets: RulesetStore
     eventually(lambda: variant(follower, "checkout") == "on")
 
 
+def test_a_document_that_cannot_be_read_stops_nothing(
+    shop: Shop, rulesets: RulesetStore, follower: Follower
+) -> None:
+    shop.flag("checkout")
+    generation = rebuild(shop.store, rulesets)
+    follower.start()
+    eventually(lambda: follower.ready)
+    position = rulesets.position(generation)
+    odd: dict[Place, str | None] = {
+        Place("@keys", "d1"): '{"id": 1}',
+        Place(PRODUCTION, "flag/checkout"): "{",
+    }
+    rulesets.write(generation, odd, after=position, to=position + 1)
+    eventually(lambda: follower.snapshot.position == position + 1)
+    assert follower.snapshot.keys == {}
+    assert variant(follower, "checkout") == "off"
+    rulesets.write(generation, {}, after=position + 1, to=position + 2)
+    eventually(lambda: follower.snapshot.position == position + 2)
+
+
+def test_what_is_served_is_stale_while_the_model_is_behind(
+    shop: Shop, rulesets: RulesetStore, follower: Follower, redis: Redis
+) -> None:
+    shop.flag("checkout")
+    generation = rebuild(shop.store, rulesets)
+    follower.sync()
+    confirmed = follower.synced_at
+    redis.hset("{togglemaster}:" + f"{generation}:state", "position", 1)
+    follower.sync()
+    assert follower.synced_at == confirmed
+    redis.hset("{togglemaster}:" + f"{generation}:state", "position", shop.store.head())
+    follower.sync()
+    assert follower.synced_at != confirmed
+
+
 def test_a_follower_without_redis_waits_for_it() -> None:
     follower = Follower(Redis(port=free_port(), socket_connect_timeout=0.1))
     follower.start()

@@ -76,6 +76,23 @@ def test_targets_come_before_rules_and_the_first_target_counts() -> None:
     assert ask(asked, targetingKey="u3").why == "rule"
 
 
+def test_the_first_target_counts_whatever_attribute_it_asks_for() -> None:
+    targets = [
+        {"variant": "b", "attribute": "company", "values": ["c"]},
+        {"variant": "off", "values": ["u1"]},
+        {"variant": "a", "attribute": "company", "values": ["d"]},
+    ]
+    assert ask(flag(targets=targets), targetingKey="u1", company="c").variant == "b"
+    assert ask(flag(targets=targets), targetingKey="u1", company="d").variant == "off"
+
+
+def test_who_is_outside_of_a_covered_default_gets_the_code_default() -> None:
+    nobody = {"split": {"weights": {"b": 100_000}, "coverage": 0}}
+    answer = ask(flag(default=nobody), targetingKey="u1")
+    assert (answer.variant, answer.reason, answer.error_code) == (None, "DEFAULT", None)
+    assert ask(flag(default=nobody)).error_code == "TARGETING_KEY_MISSING"
+
+
 def test_the_first_rule_that_holds_counts() -> None:
     answer = ask(
         flag(rules=[rule(NEVER, B, "no"), rule(ALWAYS, {"variant": "off"}, "yes"), rule(ALWAYS, B, "late")])
@@ -153,6 +170,8 @@ def test_a_flag_can_ask_for_a_segment_and_for_another_flag() -> None:
     assert ask(flag(rules=[in_beta]), beta, targetingKey="u3", plan="pro").variant == "b"
     assert ask(flag(rules=[in_beta]), beta, targetingKey="u3").variant == "a"
     assert ask(flag(rules=[in_beta]), targetingKey="u1").variant == "a"
+    numbered = segment("beta", NEVER, include=["5"])
+    assert ask(flag(rules=[in_beta]), numbered, targetingKey=5).variant == "b"
     asks_other = flag(rules=[rule({"flag": "other", "variants": ["b"]}, B)])
     assert ask(asks_other, flag("other", default=B)).variant == "b"
     assert ask(asks_other, flag("other")).variant == "a"
@@ -177,12 +196,18 @@ def test_a_broken_flag_breaks_only_itself() -> None:
     assert (answer.error_code, answer.variant) == ("PARSE_ERROR", None)
     assert "'grey'" in str(answer.error_details)
     assert set(rules.broken) == {("flag", "bad"), ("segment", "beta")}
+    asking = rules.updated([flag("asks", rules=[rule({"segment": "beta"}, B)])])
+    assert evaluate(asking, "asks", {}).error_code == "PARSE_ERROR"
+    mended = asking.updated([segment("beta", ALWAYS)]).updated([(("segment", "beta"), "{")])
+    assert evaluate(mended, "asks", {}).variant == "b"
 
 
 def test_a_flag_that_breaks_keeps_its_last_good_version() -> None:
     rules = Ruleset().updated([flag(version=1)]).updated([flag(version=2, default={"variant": "grey"})])
     assert (evaluate(rules, "f", {}).variant, evaluate(rules, "f", {}).flag_version) == ("a", 1)
     assert rules.broken
+    read_anew = Ruleset().updated([flag(version=2, default={"variant": "grey"})], last_good=rules)
+    assert evaluate(read_anew, "f", {}).flag_version == 1
     mended = rules.updated([flag(version=3, default=B)])
     assert (evaluate(mended, "f", {}).variant, dict(mended.broken)) == ("b", {})
 
