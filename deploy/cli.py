@@ -3,12 +3,15 @@
 Each command imports what it runs when it runs, so that no process carries, or waits for, the others' parts.
 """
 
+import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from commands.importers import VendorName
 from deploy.settings import EVALUATION_PORT, MANAGEMENT_PORT, Settings
 from deploy.told import Told
 
@@ -126,6 +129,67 @@ def projections_status() -> None:
     from deploy.read_model import show_status
 
     show_status(_settings(), out)
+
+
+@app.command("import")
+def import_flags(
+    source: Annotated[VendorName, typer.Argument(metavar="VENDOR", help=" · ".join(VendorName))],
+    file: Annotated[Path, typer.Argument(help="The vendor's JSON.")],
+    project: Annotated[str, typer.Option()] = "default",
+    environment: Annotated[str, typer.Option()] = "production",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made.")] = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Import the rest where something is refused.")
+    ] = False,
+) -> None:
+    """Make flags and segments of another system's file, all at once or none; everybody keeps their bucket."""
+    from deploy.transfer import import_file
+
+    import_file(
+        _settings(),
+        source,
+        file,
+        project=project,
+        environment=environment,
+        dry_run=dry_run,
+        partial=partial,
+        out=out,
+    )
+
+
+@app.command("export")
+def export_flags(
+    project: Annotated[str, typer.Option()] = "default",
+    environment: Annotated[str, typer.Option()] = "production",
+) -> None:
+    """Print one environment's flags and segments as JSON; `togglemaster import togglemaster` reads it."""
+    from deploy.transfer import export_file
+
+    found = export_file(_settings(), project=project, environment=environment)
+    print(json.dumps(found, indent=2, ensure_ascii=False))  # noqa: T201 - for a file, not for reading
+
+
+@app.command("evaluate")
+def evaluate_file(
+    file: Annotated[Path, typer.Argument(help="The vendor's JSON.")],
+    source: Annotated[
+        VendorName, typer.Option("--from", metavar="VENDOR", help=" · ".join(VendorName))
+    ] = VendorName.TOGGLEMASTER,
+) -> None:
+    """Evaluate a file of flags without a server.
+
+    Reads questions from standard input, a line of JSON each: {"flag", "context", "default"?, "type"?}.
+    Writes an answer a line, in the same order: {"flag", "value", "variant", "reason", "metadata"}, and
+    "errorCode" with "errorDetails" where there is none.
+    """
+    from commands.importers.vendors import vendor
+    from deploy.transfer import read_file, tell_refusals
+    from deploy.try_out import answers
+
+    imported = read_file(source, file)
+    tell_refusals(imported, err)
+    for answer in answers(imported, vendor(source), sys.stdin):
+        print(answer, flush=True)  # noqa: T201 - for a program, not for reading
 
 
 def _settings() -> Settings:

@@ -68,6 +68,12 @@ def documents_of(folded: Folded, environments: Iterable[str]) -> Documents:
 
 
 def _flag(flag: Flag, environment: str, version: int) -> str | None:
+    document = flag_document(flag, environment, version)
+    return document.model_dump_json() if document else None
+
+
+def flag_document(flag: Flag, environment: str, version: int) -> FlagDocument | None:
+    """None for a flag that is archived, and so not evaluated."""
     if flag.archived:
         return None
     return FlagDocument.model_construct(
@@ -79,15 +85,18 @@ def _flag(flag: Flag, environment: str, version: int) -> str | None:
         client_visible=flag.client_visible,
         version=version,
         targeting=flag.targeting(environment),
-    ).model_dump_json()
+    )
 
 
 def _segment(segment: Segment, version: int) -> str | None:
+    document = segment_document(segment, version)
+    return document.model_dump_json() if document else None
+
+
+def segment_document(segment: Segment, version: int) -> SegmentDocument | None:
     if segment.archived:
         return None
-    return SegmentDocument(
-        key=segment.key, salt=segment.salt, version=version, definition=segment.definition
-    ).model_dump_json()
+    return SegmentDocument(key=segment.key, salt=segment.salt, version=version, definition=segment.definition)
 
 
 def _key(key: ApiKey) -> str | None:

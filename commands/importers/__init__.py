@@ -1,1 +1,12 @@
 """Flags of other systems, said in our rules: what they meant, or a refusal that names what cannot be said."""
+
+from enum import StrEnum
+
+
+class VendorName(StrEnum):
+    TOGGLEMASTER = "togglemaster"
+    UNLEASH = "unleash"
+    LAUNCHDARKLY = "launchdarkly"
+    FLAGD = "flagd"
+    FLAGSMITH = "flagsmith"
+    GROWTHBOOK = "growthbook"

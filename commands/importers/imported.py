@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from domain.evaluation import FlagDocument
+from domain.events import FlagKind
 from domain.ruleset import FLAG, SEGMENT, Ruleset, SegmentDocument
 from domain.segment import SegmentDefinition
 from domain.targeting import Targeting
@@ -24,6 +25,8 @@ class ImportedFlag:
     variants: dict[str, JsonValue]
     targeting: Targeting
     description: str = ""
+    owner: str = ""
+    kind: FlagKind = "release"
     tags: tuple[str, ...] = ()
     client_visible: bool = False
     gate_salt: str = ""
@@ -44,13 +47,17 @@ class Imported:
 
     flags: list[ImportedFlag] = field(default_factory=list)
     segments: dict[str, SegmentDefinition] = field(default_factory=dict)
+    segment_salts: dict[str, str] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def ruleset(self) -> Ruleset:
         """As an evaluator would read it once it is imported."""
         documents = [((FLAG, each.key), _flag_document(each)) for each in self.flags]
-        segments = [((SEGMENT, key), _segment_document(key, each)) for key, each in self.segments.items()]
+        segments = [
+            ((SEGMENT, key), _segment_document(key, each, self.segment_salts.get(key, "")))
+            for key, each in self.segments.items()
+        ]
         return Ruleset().updated(documents + segments)
 
 
@@ -67,5 +74,5 @@ def _flag_document(flag: ImportedFlag) -> str:
     ).model_dump_json()
 
 
-def _segment_document(key: str, definition: SegmentDefinition) -> str:
-    return SegmentDocument(key=key, salt="", version=1, definition=definition).model_dump_json()
+def _segment_document(key: str, definition: SegmentDefinition, salt: str) -> str:
+    return SegmentDocument(key=key, salt=salt, version=1, definition=definition).model_dump_json()

@@ -201,6 +201,42 @@ def test_segments(api: Management) -> None:
     assert len(api.ask("GET", "/default/segments?archived=true").json()["segments"]) == 1
 
 
+def test_an_answer_is_explained(api: Management) -> None:
+    pro = {"attribute": "plan", "operator": "equals", "values": ["pro"]}
+    api.ask("PUT", "/default/segments/beta", {"condition": pro})
+    api.flag("api")
+    api.ask("POST", "/default/flags/api/environments/production/on")
+    api.flag()
+    rules = [
+        {"id": "beta", "when": {"segment": "beta"}, "serve": {"variant": "on"}},
+        {"id": "brazil", "when": {"all": [BRAZIL, {"bucket": {"below": 0}}]}, "serve": {"variant": "on"}},
+    ]
+    wish = {**OFF, "enabled": True, "rules": rules, "prerequisites": [{"flag": "api", "variants": ["on"]}]}
+    changed = api.ask("PUT", "/default/flags/checkout/environments/production", wish).json()
+
+    def ask(**context: Any) -> Any:
+        body = {"flag": "checkout", "context": context}
+        return api.ask("POST", "/default/environments/production/explain", body).json()
+
+    yes = ask(plan="pro")
+    assert (yes["variant"], yes["reason"], yes["metadata"]["ruleId"]) == ("on", "TARGETING_MATCH", "beta")
+    assert yes["position"] == changed["position"]
+    (beta,) = yes["rules"]
+    assert (beta["id"], beta["held"], beta["position"]) == ("beta", True, changed["position"] - 1)
+    assert beta["step"]["steps"][0]["saw"] == "pro"
+    no = ask(plan="free", country="BR", targetingKey="u1")
+    assert (no["variant"], no["reason"]) == ("on", "DEFAULT")
+    assert [(rule["id"], rule["held"]) for rule in no["rules"]] == [("beta", False), ("brazil", False)]
+    country, gate = no["rules"][1]["step"]["steps"]
+    assert (country["saw"], country["held"], gate["held"]) == ("BR", True, False)
+    assert 0 <= gate["saw"] < 100_000
+    api.ask("POST", "/default/flags/api/environments/production/off")
+    assert ask(plan="pro")["metadata"]["why"] == "prerequisite:api"
+    unknown = api.ask("POST", "/default/environments/production/explain", {"flag": "none"}).json()
+    assert (unknown["errorCode"], unknown["rules"]) == ("FLAG_NOT_FOUND", [])
+    refused(api.ask("POST", "/default/environments/qa/explain", {"flag": "checkout"}), 404, "'qa'")
+
+
 def test_keys_are_shown_once(api: Management) -> None:
     path = "/default/environments/production/keys"
     made = api.ask("POST", path, {"name": "web", "kind": "client"})

@@ -1,0 +1,62 @@
+"""The route that tells how an answer comes about."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, JsonValue
+
+from api.http import StrictRoute
+from api.management.context import Reader
+from domain.explain import RuleStep, Step, explain
+from domain.project import require_environment
+from domain.values import FlagKey, Model, Slug
+from projections.closure import Closure
+
+router = APIRouter(
+    prefix="/projects/{project}/environments/{environment}/explain",
+    tags=["explain"],
+    route_class=StrictRoute,
+)
+
+
+class Question(Model):
+    flag: FlagKey
+    context: dict[str, JsonValue] = {}  # noqa: RUF012 - pydantic copies it
+
+
+class Answer(BaseModel):
+    """What the evaluation API answers, and how it comes about: rules and conditions in the order of asking.
+
+    `prerequisites` are the conditions that other flags asked on this one's behalf.
+    """
+
+    flag: str
+    value: JsonValue
+    variant: str | None
+    reason: str
+    errorCode: str | None  # noqa: N815 - OpenFeature's own spelling, here and below
+    errorDetails: str | None  # noqa: N815
+    metadata: dict[str, str | int]
+    position: int
+    rules: tuple[RuleStep, ...]
+    prerequisites: tuple[Step, ...]
+
+
+@router.post("")
+def explain_evaluation(project: Slug, environment: Slug, body: Question, read: Reader) -> Answer:
+    """Evaluates one flag for a context by what the log says now, step by step. Nothing is counted."""
+    require_environment(read.project(project), environment)
+    position = read.parts.store.head()
+    closure = Closure(read.parts.store, project, environment, body.flag, until=position)
+    found = explain(closure.documents, body.flag, body.context, closure.origins)
+    result = found.result
+    return Answer(
+        flag=body.flag,
+        value=result.value,
+        variant=result.variant,
+        reason=result.reason,
+        errorCode=result.error_code,
+        errorDetails=result.error_details,
+        metadata=result.metadata(position),
+        position=position,
+        rules=found.rules,
+        prerequisites=found.prerequisites,
+    )
