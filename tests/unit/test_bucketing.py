@@ -1,6 +1,6 @@
 import pytest
 
-from domain.bucketing import bucket, bucketing_value
+from domain.bucketing import ALGORITHMS, AlgorithmName, bucket, bucketing_value
 
 # MurmurHash3 x86 32, seed 0, worked out with an independent implementation of the published algorithm.
 
@@ -39,3 +39,46 @@ def test_a_bucket_is_murmur3_of_salt_and_value_scaled_to_100000(value: str) -> N
 )
 def test_what_can_be_bucketed(value: object, hashed: str | None) -> None:
     assert bucketing_value(value) == hashed
+
+
+# Vectors recorded from the original ToggleMaster as it ran.
+ORIGINAL = {
+    "enable-new-dashboard": {
+        "user-123": 25,
+        "user-abc": 71,
+        "test-user-1": 81,
+        "test-user-2": 19,
+        "user-alpha": 9,
+        "user-beta": 96,
+        "user-gamma": 75,
+        "user-delta": 36,
+        "user-epsilon": 48,
+        "user-xyz": 12,
+        "u1": 99,
+        "u2": 51,
+        "usuário-ã": 50,
+    },
+    "novo-checkout": {"u1": 26, "u2": 61, "u3": 69, "u5": 22, "u9": 5, "u10": 87},
+}
+
+
+@pytest.mark.parametrize("flag", ORIGINAL)
+def test_the_original_systems_users_keep_their_buckets(flag: str) -> None:
+    sha1 = ALGORITHMS["sha1"]
+    assert {user: sha1.hash(flag, user, 100) for user in ORIGINAL[flag]} == ORIGINAL[flag]
+
+
+def test_fnv_1a_is_the_published_one() -> None:
+    """The test vectors of FNV's authors for "a" and "foobar": e40c292c and bf9cf968."""
+    assert ALGORITHMS["growthbook1"].hash("", "a", 2**32) == 0xE40C292C
+    assert ALGORITHMS["growthbook1"].hash("bar", "foo", 2**32) == 0xBF9CF968
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_bucket_lies_within_the_steps(name: AlgorithmName) -> None:
+    hashed, steps, _ = ALGORITHMS[name]
+    steps = steps or 7
+    found = [hashed("salt", f"u{number}", steps) for number in range(2_000)]
+    assert min(found) >= 0
+    assert max(found) < steps
+    assert abs((sum(found) / len(found) + 0.5) / steps - 0.5) < 0.05
