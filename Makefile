@@ -1,5 +1,5 @@
 # Everything below works on a machine that has git, make and Python 3.11 or newer.
-.PHONY: help install run test check lock clean
+.PHONY: help install run test check bench-engine lock clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,9 +33,16 @@ check: install ## Linters, types, layers, then the tests
 	$(BIN)/lint-imports
 	$(MAKE) test
 
+bench-engine: install ## Time one evaluation beside every other engine that can be installed
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	$(UV) pip sync --quiet --python .venv-bench/bin/python --require-hashes requirements-bench.lock
+	$(UV) pip install --quiet --python .venv-bench/bin/python --no-deps --editable .
+	.venv-bench/bin/python -m tests.benchmarks.engines
+
 lock: ## Resolve the dependencies anew into the lock files
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra local pyproject.toml -o requirements.lock
-	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --all-extras pyproject.toml -o requirements-dev.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra local --extra dev pyproject.toml -o requirements-dev.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra engines pyproject.toml -o requirements-bench.lock
 
 clean: ## Remove what install made
-	rm -rf $(VENV) *.egg-info build
+	rm -rf $(VENV) .venv-bench *.egg-info build
