@@ -33,10 +33,11 @@ from commands.unit_of_work import Log, UnitOfWork
 from domain import access, flag, project, segment
 from domain.aggregates import Folded
 from domain.envelope import Stamp, Stream, flag_stream, key_stream, project_stream, segment_stream
-from domain.errors import VersionConflict
+from domain.errors import Refused, VersionConflict
 from domain.events import KeyIssued
 from domain.project import Project, require_environment
 from domain.targeting import Rule
+from domain.values import same
 
 SALT_BYTES = 8  # as many salts as there are buckets could meet by chance once in 10**9 flags
 ATTEMPTS = 40  # a command is decided again when another one was first; 50 at once on one flag all get through
@@ -61,6 +62,20 @@ class Commands:
     def execute_all(self, commands: Sequence[Command], stamp: Stamp) -> list[Folded]:
         """All of them, each on what those before it decided, written at once; or none."""
         return self._execute(commands, stamp, None)
+
+    def feasible(self, commands: Sequence[Command]) -> tuple[list[Command], list[tuple[Command, Refused]]]:
+        """Those that could be carried out one after the other now, and the others with why not."""
+        work = UnitOfWork(self.log)
+        possible: list[Command] = []
+        refused: list[tuple[Command, Refused]] = []
+        for command in commands:
+            try:
+                self._decide(work, command)
+            except Refused as why:
+                refused.append((command, why))
+            else:
+                possible.append(command)
+        return possible, refused
 
     def _execute(self, commands: Sequence[Command], stamp: Stamp, expected: int | None) -> list[Folded]:
         for attempt in range(1, ATTEMPTS + 1):
@@ -146,7 +161,7 @@ def with_ids(rules: Iterable[Rule], now: Iterable[Rule], salt: Salt) -> tuple[Ru
 
 def _identified(rule: Rule, free: list[Rule], salt: Salt) -> Rule:
     for index, candidate in enumerate(free):
-        if candidate.model_copy(update={"id": ""}) == rule:
+        if same(candidate.model_copy(update={"id": ""}), rule):
             return free.pop(index)
     return rule.model_copy(update={"id": salt()})
 

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from commands.handlers import Commands
 from commands.importers.imported import Imported, ImportedFlag, Refusal
 from commands.models import ChangeTargeting, Command, CreateFlag, FlagDefinition, PutSegment
 from domain.targeting import flags_asked, segments_asked
@@ -26,6 +27,30 @@ def commands_of(imported: Imported, project: str, environment: str) -> tuple[lis
     flags = [flag for flag in _flags_in_order(imported) if flag.key in there]
     made += _each(refused, "flag", flags, lambda flag: _target(flag, project, environment))
     return made, refused
+
+
+def feasible(commands: Commands, made: list[Command]) -> tuple[list[Command], list[Refusal]]:
+    """What can be made as things are now. A flag whose targeting is refused is not made without it either."""
+    refused: list[Refusal] = []
+    while True:
+        possible, impossible = commands.feasible(made)
+        if not impossible:
+            return possible, refused
+        reasons = {_subject(command): str(why) for command, why in impossible}
+        refused += [Refusal(subject, why) for subject, why in reasons.items()]
+        made = [command for command in made if _subject(command) not in reasons]
+
+
+def _subject(command: Command) -> str:
+    match command:
+        case PutSegment(segment=key):
+            return f"segment {key}"
+        case CreateFlag(definition=definition):
+            return f"flag {definition.key}"
+        case ChangeTargeting(flag=key):
+            return f"flag {key}"
+        case _:
+            raise TypeError(f"{type(command).__name__} is not made by an import")
 
 
 def _each(

@@ -13,7 +13,7 @@ from commands.handlers import Commands
 from commands.importers.imported import Imported, Refusal, Unsayable
 from commands.importers.togglemaster import dump
 from commands.importers.vendors import vendor
-from commands.importing import commands_of
+from commands.importing import commands_of, feasible
 from commands.models import Command, CreateFlag, PutSegment
 from commands.unit_of_work import UnitOfWork, utc_now
 from deploy.settings import Settings
@@ -48,25 +48,26 @@ def import_file(
 ) -> None:
     """Everything in the file at once, or nothing of it."""
     imported = read_file(name, file)
-    commands, not_commands = commands_of(imported, project, environment)
-    refused = [*imported.refused, *not_commands]
-    tell_refusals(imported, out, not_commands)
-    if refused and not partial and not dry_run:
-        raise Told(f"nothing was imported; --partial imports the rest without these {len(refused)}")
-    if dry_run:
-        _tell_plan(commands, out)
-        return
+    made, not_commands = commands_of(imported, project, environment)
     with _store(settings) as store:
-        stamp = Stamp("import", utc_now(), f"imported from {name} file {file.name}")
-        before = store.head()
-        try:
-            Commands(store).execute_all(commands, stamp)
-        except Refused as problem:
-            raise Told(f"nothing was imported: {problem}") from problem
-        _print(
-            out,
-            f"imported {_summary(commands)} into {project}/{environment} ({store.head() - before} events)",
-        )
+        commands = Commands(store)
+        possible, impossible = feasible(commands, made)
+        refused = [*not_commands, *impossible]
+        tell_refusals(imported, out, refused)
+        if dry_run:
+            _tell_plan(possible, out)
+            return
+        if (count := len(imported.refused) + len(refused)) and not partial:
+            raise Told(f"nothing was imported; --partial imports the rest without these {count}")
+        _carry_out(commands, possible, Stamp("import", utc_now(), f"imported from {name} file {file.name}"))
+    _print(out, f"imported {_summary(possible)} into {project}/{environment}")
+
+
+def _carry_out(commands: Commands, possible: list[Command], stamp: Stamp) -> None:
+    try:
+        commands.execute_all(possible, stamp)
+    except Refused as problem:
+        raise Told(f"nothing was imported: {problem}") from problem
 
 
 def export_file(settings: Settings, *, project: str, environment: str) -> dict[str, Any]:

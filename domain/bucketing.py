@@ -7,6 +7,7 @@ the system it came from had put it; each counts in that system's own steps, so n
 """
 
 import hashlib
+import struct
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
@@ -99,10 +100,10 @@ def _sha1_digest(text: str) -> bytes:
 
 
 def _fnv32a(text: str) -> int:
-    """FNV-1a, 32 bits, over the UTF-8 bytes."""
+    """FNV-1a, 32 bits, over UTF-16 code units, since GrowthBook's hash is JavaScript's `charCodeAt`."""
     number = FNV_OFFSET
-    for byte in text.encode():
-        number = ((number ^ byte) * FNV_PRIME) & 0xFFFFFFFF
+    for (unit,) in struct.iter_unpack("<H", text.encode("utf-16-le", "surrogatepass")):
+        number = ((number ^ unit) * FNV_PRIME) & 0xFFFFFFFF
     return number
 
 

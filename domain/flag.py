@@ -26,7 +26,7 @@ from domain.events import (
 )
 from domain.rule_order import changes_of_rules, moved
 from domain.targeting import Serve, ServeCodeDefault, ServeVariant, Targeting, served_variants
-from domain.values import FlagType, as_type, fits
+from domain.values import FlagType, as_type, fits, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ def _changes_of_parts(now: Targeting, environment: str, to: Targeting) -> tuple[
     changes: list[FlagEvent] = []
     if now.off_variant != to.off_variant:
         changes.append(OffVariantChanged(environment=environment, variant=to.off_variant))
-    if now.default != to.default:
+    if not same(now.default, to.default):
         changes.append(DefaultServeChanged(environment=environment, serve=to.default))
     if now.prerequisites != to.prerequisites:
         changes.append(PrerequisitesChanged(environment=environment, prerequisites=to.prerequisites))

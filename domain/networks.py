@@ -18,7 +18,8 @@ def network_test(networks: Sequence[str]) -> Callable[[Any], bool]:
 
 def _network(text: str) -> Any:
     try:
-        return ip_network(text, strict=False)
+        address = _address(text)
+        return ip_network(text if address is None else address, strict=False)
     except ValueError as problem:
         raise ValueError(
             f"'{text}' is not an address or a network like 10.0.0.0/8 or 2001:db8::/32"

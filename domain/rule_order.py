@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from domain.events import RuleAdded, RuleChanged, RuleMoved, RuleRemoved
 from domain.targeting import Rule
+from domain.values import same
 
 RuleEvent = RuleAdded | RuleChanged | RuleMoved | RuleRemoved
 
@@ -41,7 +42,8 @@ def _placed(environment: str, now: Sequence[Rule], to: Sequence[Rule]) -> Iterat
 
 def _changed(environment: str, now: Sequence[Rule], to: Sequence[Rule]) -> Iterator[RuleEvent]:
     old = {rule.id: rule for rule in now}
-    return (RuleChanged(environment=environment, rule=rule) for rule in to if old.get(rule.id, rule) != rule)
+    changed = (rule for rule in to if not same(old.get(rule.id, rule), rule))
+    return (RuleChanged(environment=environment, rule=rule) for rule in changed)
 
 
 def _longest_rising(ids: Sequence[str], places: dict[str, int]) -> set[str]:

@@ -9,7 +9,7 @@ from domain import limits
 from domain.errors import AlreadyExists, NotFound
 from domain.events import SegmentArchived, SegmentChanged, SegmentCreated, SegmentEvent
 from domain.targeting import Condition, refuse_excess
-from domain.values import Model, Text
+from domain.values import Model, Text, same
 
 
 class SegmentDefinition(Model):
@@ -57,7 +57,7 @@ def put(
         return (SegmentCreated(project=project, key=key, salt=salt, **fields),)
     if segment.archived:
         raise AlreadyExists(f"segment '{key}' was archived and its key cannot be taken again")
-    return () if segment.definition == definition else (SegmentChanged(**fields),)
+    return () if same(segment.definition, definition) else (SegmentChanged(**fields),)
 
 
 def archive(segment: Segment | None) -> tuple[SegmentEvent, ...]:

@@ -82,6 +82,8 @@ class Clause(Model):
             raise ValueError(f"operator '{self.operator}' compares text: every value is a string")
         if self.operator in _NUMBER_VALUES and not all(_is_number(v) for v in self.values):
             raise ValueError(f"operator '{self.operator}' compares numbers: every value is a number")
+        if self.operator == "matches" and any(len(str(v)) > limits.PATTERN_LENGTH for v in self.values):
+            raise ValueError(f"a pattern has at most {limits.PATTERN_LENGTH} characters")
         OPERATORS[self.operator](
             self
         )  # raises ValueError for a pattern, version, date or network that is none

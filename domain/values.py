@@ -1,5 +1,6 @@
 """The words everything else is said in: keys, flag types and the values that fit them."""
 
+import json
 import math
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -62,6 +63,15 @@ _FITS: Mapping[FlagType, Callable[[object], bool]] = {
     FlagType.FLOAT: _is_float,
     FlagType.OBJECT: lambda value: True,
 }
+
+
+def same(one: BaseModel, other: BaseModel) -> bool:
+    """Whether two models say the same as JSON, where true is not 1; Python's own == takes them for equal."""
+    return one == other and _canonical(one) == _canonical(other)
+
+
+def _canonical(model: BaseModel) -> str:
+    return json.dumps(model.model_dump(mode="json"), sort_keys=True)
 
 
 def fits(flag_type: FlagType, value: JsonValue) -> bool:

@@ -1,7 +1,7 @@
 """LaunchDarkly's JSON read with care: what has to be of which kind, and where one is in it."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from commands.importers.imported import Unsayable
@@ -36,8 +36,8 @@ class FlagPlace:
     place: Place
     key: str
     document: Mapping[str, Any]
-    variations: list[Any] = field(default_factory=list)
-    is_asked: bool = False
+    variations: list[Any]
+    is_asked: bool
 
     @property
     def salt(self) -> str:

@@ -20,7 +20,7 @@ from domain.targeting import (
     leaves,
     served_variants,
 )
-from domain.values import FlagKey, FlagType, VariantName, fits
+from domain.values import FlagKey, FlagType, VariantName, fits, same
 
 ALWAYS, NEVER = Constant(constant=True), Constant(constant=False)
 LAST_LETTER, LAST_BEFORE_SURROGATES = 0x10FFFF, 0xD7FF
@@ -65,7 +65,7 @@ def all_of(*parts: Condition) -> Condition:
     for part in _flat(parts, All):
         if part == NEVER and not any(_raises(each) for each in kept):
             return NEVER
-        if part != ALWAYS and part not in kept:
+        if part != ALWAYS and not any(same(part, each) for each in kept):
             kept.append(part)
     return ALWAYS if not kept else kept[0] if len(kept) == 1 else All(all=tuple(kept))
 
@@ -75,7 +75,7 @@ def any_of(*parts: Condition) -> Condition:
     for part in _flat(parts, Any_):
         if part == ALWAYS and not any(_raises(each) for each in kept):
             return ALWAYS
-        if part != NEVER and part not in kept:
+        if part != NEVER and not any(same(part, each) for each in kept):
             kept.append(part)
     return NEVER if not kept else kept[0] if len(kept) == 1 else Any_(any=tuple(kept))
 
@@ -153,13 +153,18 @@ def flag_type(values: Iterable[JsonValue]) -> FlagType:
 def checked(flag: ImportedFlag) -> ImportedFlag:
     """Raises Unsayable for a flag that could not be stored or compiled."""
     named(_FLAG_KEY, flag.key, "flag key")
+    check_names(flag.variants)
     for name, value in flag.variants.items():
-        named(_VARIANT_NAME, name, "variant name")
         if _not_finite(value):
             raise Unsayable(f"variant '{name}' has a number that is not finite or beyond 64 bits")
     if unknown := served_variants(flag.targeting) - set(flag.variants):
         raise Unsayable(f"there is no variant '{min(unknown)}'")
     return flag
+
+
+def check_names(variants: Iterable[str]) -> None:
+    for name in variants:
+        named(_VARIANT_NAME, name, "variant name")
 
 
 def named(kind: TypeAdapter[str], name: str, what: str) -> None:

@@ -101,9 +101,31 @@ def test_an_import_is_all_or_nothing_and_is_told_beforehand(
     assert "imported 2 flags and 2 segments into shop/production" in told
     assert given(store, "checkout-copy") == given(store, "checkout")
     taken = store.head()
-    with pytest.raises(Told, match="nothing was imported: flag 'api-copy' exists already"):
+    with pytest.raises(Told, match="--partial imports the rest without these 2"):
         bring_in(store, file)
     assert store.head() == taken
+
+
+def test_a_flag_that_asks_for_nothing_that_exists_is_refused_with_what_asks_for_it(
+    shop: Shop, store: EventStore, tmp_path: Path
+) -> None:
+    flag = exported(store)["flags"]["api"]
+
+    def asking(key: str) -> Any:
+        return {
+            **flag,
+            "targeting": {**flag["targeting"], "prerequisites": [{"flag": key, "variants": ["on"]}]},
+        }
+
+    flags = {"good": flag, "lost": asking("nowhere"), "behind": asking("lost"), "ring": asking("ring")}
+    file = tmp_path / "flags.json"
+    file.write_text(json.dumps({"togglemaster": 1, "flags": flags}))
+    told = bring_in(store, file, partial=True)
+    assert "refused: flag lost: there is no flag 'nowhere'" in told
+    assert "refused: flag behind: there is no flag 'lost'" in told
+    assert "refused: flag ring: flag 'ring' would ask for itself" in told
+    assert "imported 1 flags and 0 segments" in told
+    assert given(store, "lost")[0] == (None, None, "ERROR")
 
 
 def test_what_cannot_be_read_is_refused_by_name(shop: Shop, store: EventStore, tmp_path: Path) -> None:

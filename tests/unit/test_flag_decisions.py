@@ -20,7 +20,16 @@ from domain.events import (
     RuleRemoved,
     TargetsChanged,
 )
-from domain.targeting import Constant, Prerequisite, Rule, ServeCodeDefault, ServeVariant, Target, Targeting
+from domain.targeting import (
+    Clause,
+    Constant,
+    Prerequisite,
+    Rule,
+    ServeCodeDefault,
+    ServeVariant,
+    Target,
+    Targeting,
+)
 from domain.values import FlagType
 from tests.unit.decisions import given
 
@@ -140,6 +149,19 @@ def test_each_thing_that_changed_is_one_event() -> None:
         TargetsChanged(environment="production", targets=to.targets),
         RuleAdded(environment="production", rule=rule("a"), after=None),
     )
+
+
+def test_one_and_true_are_not_the_same_value() -> None:
+    def asking(value: bool | int) -> Rule:
+        clause = Clause(attribute="a", operator="in", values=(value,))
+        return Rule(id="a", when=clause, serve=ServeVariant(variant="on"))
+
+    added = RuleAdded(environment="production", rule=asking(1), after=None)
+    to = FIRST.model_copy(update={"rules": (asking(True),)})
+    changed = RuleChanged(environment="production", rule=asking(True))
+    (event,) = flag.change_targeting(given_flag(added).state, environment="production", to=to)
+    assert isinstance(event, RuleChanged)
+    assert event.model_dump_json() == changed.model_dump_json()
 
 
 def test_rules_are_added_moved_changed_and_removed() -> None:

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from domain import limits
 from domain.targeting import Condition, Serve, Targeting, flags_asked, segments_asked_by, served_variants
 
 CONDITION: TypeAdapter[Any] = TypeAdapter(Condition)
@@ -48,6 +49,7 @@ def test_a_condition_reads_back_as_it_was_written(condition: dict[str, Any]) -> 
         ({"bucket": {"below": 101, "algorithm": "sha1"}}, "at most 100 with"),
         ({"bucket": {"below": 1, "algorithm": "flagd"}}, "for splits"),
         ({"attribute": "a", "operator": "matches", "values": ["(a"]}, "not an RE2 pattern"),
+        ({"attribute": "a", "operator": "matches", "values": ["a" * 1_001]}, "at most 1000 characters"),
         ({"attribute": "a", "operator": "semver_eq", "values": ["1.2"]}, "not a semantic version"),
         ({"attribute": "a", "operator": "before", "values": ["2026-11-22"]}, "not a time"),
         ({"attribute": "a", "operator": "in_cidr", "values": ["10.0.0.0/99"]}, "is not an address"),
@@ -104,6 +106,36 @@ def test_what_a_targeting_refers_to() -> None:
     assert served_variants(targeting) == {"on", "off", "targeted"}
     assert segments_asked_by(targeting) == {"staff"}
     assert flags_asked(targeting) == {"api": {"v2", "v3"}}
+
+
+def nested(depth: int) -> dict[str, Any]:
+    condition: dict[str, Any] = {"constant": True}
+    for _ in range(depth - 1):
+        condition = {"not": condition}
+    return condition
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        (
+            [{"id": f"r{n}", "when": {"constant": True}, "serve": {"variant": "on"}} for n in range(1_001)],
+            "1000",
+        ),
+        ([{"id": "r", "when": nested(limits.DEPTH + 1), "serve": {"variant": "on"}}], "deeper than 24"),
+        (
+            [{"id": "r", "when": {"any": [{"constant": True}] * 5_000}, "serve": {"variant": "on"}}],
+            "more than 5000 conditions",
+        ),
+    ],
+    ids=["rules", "depth", "conditions"],
+)
+def test_what_is_too_much_is_refused_in_words(rules: list[Any], words: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Targeting.model_validate({"enabled": True, "default": {"variant": "on"}, "rules": rules})
+    assert words in str(refusal.value)
+    deepest = [{"id": "r", "when": nested(limits.DEPTH), "serve": {"variant": "on"}}]
+    assert Targeting.model_validate({"enabled": True, "default": {"variant": "on"}, "rules": deepest})
 
 
 def test_two_rules_cannot_have_one_id() -> None:

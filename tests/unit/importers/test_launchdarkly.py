@@ -220,6 +220,14 @@ def test_a_big_segment_is_refused_with_everything_that_asks_for_it() -> None:
     assert [*imported.segments] == ["other"]
 
 
+def test_nothing_is_noted_of_what_was_refused() -> None:
+    imported = read(
+        document(f=flag(rules=[rule(IS_U1, variation=9)], fallthrough={"variation": 9}, clientSide=5))
+    )
+    assert [each.what for each in imported.refused] == ["flag f"]
+    assert imported.notes == []
+
+
 # Clauses
 
 
@@ -266,13 +274,23 @@ def test_one_is_not_true_even_in_two_rules_that_look_alike() -> None:
 def test_who_does_not_say_so_is_not_anonymous(kind: str | None, context: dict[str, Any], held: bool) -> None:
     clause = {"attribute": "anonymous", "op": "in", "values": [False], "contextKind": kind}
     assert matches(clause, context) is held
+    assert not matches({**clause, "values": [True]}, {**context, "anonymous": None})
 
 
 def test_a_context_that_does_not_tell_its_kind_is_a_user() -> None:
     clause = {"attribute": "kind", "op": "in", "values": ["user"]}
-    ruleset = read(document(f=flag(rules=[rule(clause)]))).ruleset()
+    unheard_of = {**clause, "op": "unheardOf", "negate": True}
+    ruleset = read(
+        document(
+            f=flag(rules=[rule(clause)]),
+            other=flag(rules=[rule({**clause, "values": ["org"]})]),
+            any=flag(rules=[rule(unheard_of)]),
+        )
+    ).ruleset()
     assert evaluate(ruleset, "f", {"targetingKey": "u1"}).value is True
     assert evaluate(ruleset, "f", {"targetingKey": "u1", "kind": ["org"]}).value is False
+    assert evaluate(ruleset, "other", {"targetingKey": "u1"}).value is False
+    assert evaluate(ruleset, "any", {"targetingKey": "u1"}).value is True
 
 
 def test_a_segment_that_does_not_exist_has_nobody_in_it_and_is_noted() -> None:
@@ -468,6 +486,20 @@ def test_targets_of_kinds_that_take_turns_keep_their_order() -> None:
     assert [each.attribute for each in only_flag(contents).targeting.targets] == ["/org/key", "targetingKey"]
 
 
+def test_after_a_target_that_is_an_error_comes_no_other_for_the_same_subject() -> None:
+    targets = [{"variation": -1, "values": ["u1"]}, {"variation": 0, "values": ["u1", "u2"]}]
+    contents = document(f=flag(targets=targets))
+    assert asked(contents, user("u1")).error_code == "PARSE_ERROR"
+    assert asked(contents, user("u2")).value is True
+
+
+def test_of_two_user_targets_for_one_variation_only_the_first_has_a_place_among_context_targets() -> None:
+    targets = [{"variation": 0, "values": ["u1"]}, {"variation": 0, "values": ["u2"]}]
+    contents = document(f=flag(targets=targets, contextTargets=[{"variation": 0}]))
+    assert [asked(contents, user(key)).value for key in ("u1", "u2")] == [True, False]
+    assert asked(document(f=flag(targets=targets)), user("u2")).value is True
+
+
 def test_rules_without_a_usable_id_are_named_by_their_index() -> None:
     ids = [None, "mine", "mine", "x" * 65]
     found = read(document(f=flag(rules=[rule(IS_U1, id=each) for each in ids])))
@@ -502,7 +534,7 @@ def test_a_plain_rule_reads_plainly() -> None:
         ({"excluded": ["u1"], "includedContexts": [{"contextKind": "org", "values": ["o1"]}]}, True),
         ({"excludedContexts": [{"contextKind": "org", "values": ["o1"]}], "rules": [{}]}, False),
         ({"rules": [{"weight": 0}]}, False),
-        ({"rules": [{"weight": 100_000}]}, True),
+        ({"rules": [{"weight": 100_001}]}, True),
         ({"rules": [{"weight": 1, "bucketBy": "nothing"}]}, True),
         ({"rules": [{"weight": 1, "rolloutContextKind": "device"}]}, True),
         ({}, False),
