@@ -68,7 +68,7 @@ class Evaluation(NamedTuple):
             "why": self.why,
             "bucket": self.bucket,
         }
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: value for name, value in found.items() if value not in {None, ""}}
 
 
 class FlagDocument(Model):
