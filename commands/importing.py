@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from commands.handlers import Commands
 from commands.importers.imported import Imported, ImportedFlag, Refusal
 from commands.models import ChangeTargeting, Command, CreateFlag, FlagDefinition, PutSegment
-from domain.targeting import flags_asked, segments_asked
+from domain.references import flags_asked, segments_asked
 
 T = TypeVar("T")
 

@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterable
 from commands.unit_of_work import UnitOfWork
 from domain.errors import InUse, Invalid
 from domain.flag import Flag
+from domain.references import flags_asked, leaves, segments_asked, segments_asked_by
 from domain.segment import Segment, SegmentDefinition
-from domain.targeting import FlagIs, Targeting, flags_asked, leaves, segments_asked, segments_asked_by
+from domain.targeting import (
+    FlagIs,
+    Targeting,
+)
 
 
 def refuse_unanswerable_targeting(

@@ -26,6 +26,7 @@ from domain.conditions import (
     plain_name,
     unwatched,
 )
+from domain.references import served_variants
 from domain.targeting import (
     TARGETING_KEY,
     Prerequisite,
@@ -38,7 +39,6 @@ from domain.targeting import (
     Target,
     Targeting,
     Unanswerable,
-    served_variants,
 )
 from domain.values import SCALE, FlagType, Model
 

@@ -24,8 +24,14 @@ from domain.events import (
     TargetingEvent,
     TargetsChanged,
 )
+from domain.references import served_variants
 from domain.rule_order import changes_of_rules, moved
-from domain.targeting import Serve, ServeCodeDefault, ServeVariant, Targeting, served_variants
+from domain.targeting import (
+    Serve,
+    ServeCodeDefault,
+    ServeVariant,
+    Targeting,
+)
 from domain.values import FlagType, as_type, fits, same
 
 

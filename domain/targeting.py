@@ -11,7 +11,7 @@ A whole example, as it is written in JSON:
                 "serve": {"split": {"by": "company", "weights": {"on": 25000, "off": 75000}}}}]}
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
 
@@ -347,10 +347,10 @@ def refuse_excess(conditions: Iterable[Condition]) -> None:
             raise ValueError(f"groups are nested deeper than {limits.DEPTH}")
         if count > limits.CONDITIONS:
             raise ValueError(f"there are more than {limits.CONDITIONS} conditions; put some into a segment")
-        waiting.extend((child, depth + 1) for child in _children(condition))
+        waiting.extend((child, depth + 1) for child in children_of(condition))
 
 
-def _children(condition: Condition) -> tuple[Condition, ...]:
+def children_of(condition: Condition) -> tuple[Condition, ...]:
     match condition:
         case All(all=children) | Any_(any=children):
             return children
@@ -358,56 +358,3 @@ def _children(condition: Condition) -> tuple[Condition, ...]:
             return (child,)
         case _:
             return ()
-
-
-Leaf = Clause | InSegment | FlagIs | InBucket | Constant | Unanswerable
-
-
-def leaves(condition: Condition) -> Iterator[Leaf]:
-    """Every leaf of the tree, in reading order."""
-    if isinstance(condition, All | Any_ | Not | AnyElement):
-        for child in _children(condition):
-            yield from leaves(child)
-    else:
-        yield condition
-
-
-def serves(targeting: Targeting) -> Iterator[Serve]:
-    yield targeting.default
-    yield from (rule.serve for rule in targeting.rules)
-
-
-def served_variants(targeting: Targeting) -> set[str]:
-    """The names of this flag's variants that the targeting mentions anywhere."""
-    names = {target.variant for target in targeting.targets}
-    if targeting.off_variant is not None:
-        names.add(targeting.off_variant)
-    for serve in serves(targeting):
-        match serve:
-            case ServeVariant(variant=variant):
-                names.add(variant)
-            case ServeSplit(split=split):
-                names.update(split.variants)
-            case ServeCodeDefault() | Unanswerable():
-                pass
-    return names
-
-
-def segments_asked(conditions: Iterable[Condition]) -> set[str]:
-    return {leaf.segment for when in conditions for leaf in leaves(when) if isinstance(leaf, InSegment)}
-
-
-def segments_asked_by(targeting: Targeting) -> set[str]:
-    return segments_asked(rule.when for rule in targeting.rules)
-
-
-def flags_asked(targeting: Targeting) -> Mapping[str, set[str]]:
-    """Key of each other flag whose answer this targeting asks for -> the variants it asks about."""
-    asked: dict[str, set[str]] = {}
-    for prerequisite in targeting.prerequisites:
-        asked.setdefault(prerequisite.flag, set()).update(prerequisite.variants)
-    for rule in targeting.rules:
-        for leaf in leaves(rule.when):
-            if isinstance(leaf, FlagIs):
-                asked.setdefault(leaf.flag, set()).update(leaf.variants)
-    return asked

@@ -7,9 +7,9 @@ from domain.envelope import Recorded, Stream, flag_stream, segment_stream
 from domain.evaluation import FlagDocument
 from domain.events import RuleAdded, RuleChanged
 from domain.flag import Flag
+from domain.references import flags_asked, segments_asked, segments_asked_by
 from domain.ruleset import Document
 from domain.segment import Segment
-from domain.targeting import flags_asked, segments_asked, segments_asked_by
 from projections.documents import flag_document, segment_document
 from projections.folds import Log
 

@@ -24,6 +24,7 @@ from commands.importers.saying import (
 )
 from domain.bucketing import ALGORITHMS, AlgorithmName
 from domain.conditions import Context
+from domain.references import flags_asked
 from domain.targeting import (
     TARGETING_KEY,
     Condition,
@@ -38,7 +39,6 @@ from domain.targeting import (
     ServeVariant,
     Split,
     Targeting,
-    flags_asked,
 )
 from domain.values import FlagType, VariantName
 

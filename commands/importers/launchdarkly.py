@@ -16,7 +16,11 @@ from commands.importers.launchdarkly_document import FlagPlace, Place, objects, 
 from commands.importers.launchdarkly_segments import segment_of
 from commands.importers.launchdarkly_targeting import targeting_of
 from commands.importers.saying import collect, flag_type, mapping, words
-from domain.targeting import Clause, InSegment, flags_asked, leaves, segments_asked, segments_asked_by
+from domain.references import flags_asked, leaves, segments_asked, segments_asked_by
+from domain.targeting import (
+    Clause,
+    InSegment,
+)
 from domain.values import as_type
 
 __all__ = ["context_of", "read"]

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from commands.importers.imported import Imported, ImportedFlag, Refusal, Unsayable
+from domain.references import leaves, served_variants
 from domain.targeting import (
     All,
     Any_,
@@ -17,8 +18,6 @@ from domain.targeting import (
     Constant,
     Not,
     Unanswerable,
-    leaves,
-    served_variants,
 )
 from domain.values import FlagKey, FlagType, VariantName, fits, same
 

@@ -8,7 +8,14 @@ from commands.importers.saying import ALWAYS
 from commands.importers.unleash_constraints import Notes
 from commands.importers.unleash_document import Dependency, Feature
 from commands.importers.unleash_variants import OFF, Names
-from domain.targeting import Condition, FlagIs, Prerequisite, Rule, ServeVariant, served_variants
+from domain.references import served_variants
+from domain.targeting import (
+    Condition,
+    FlagIs,
+    Prerequisite,
+    Rule,
+    ServeVariant,
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,12 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from domain import limits
-from domain.targeting import Condition, Serve, Targeting, flags_asked, segments_asked_by, served_variants
+from domain.references import flags_asked, segments_asked_by, served_variants
+from domain.targeting import (
+    Condition,
+    Serve,
+    Targeting,
+)
 
 CONDITION: TypeAdapter[Any] = TypeAdapter(Condition)
 RANGES = [{"variant": "on", "start": 0, "end": 150}]
