@@ -42,10 +42,10 @@ def _evaluated(ruleset: Ruleset, flag: str, context: Context, default: JsonValue
     if result.error_code:
         return _error(flag, default, result.error_code, result.error_details)
     if result.variant is None:
-        return _told(flag, default, None, result.reason, result.metadata())
+        return _told(flag, default, None, result.reason, result.metadata(context))
     if wanted in {*FlagType} and not fits(FlagType(wanted), result.value):
         return _error(flag, default, "TYPE_MISMATCH", f"the flag's value is not of type {wanted}")
-    return _told(flag, result.value, result.variant, result.reason, result.metadata())
+    return _told(flag, result.value, result.variant, result.reason, result.metadata(context))
 
 
 def _told(

@@ -1,7 +1,10 @@
 """Conditions compiled to predicates: everything that can be known beforehand is worked out once."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, assert_never
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Protocol, assert_never
+
+from pydantic import Field
 
 from domain.bucketing import ALGORITHMS, AlgorithmName, bucketing_value
 from domain.operators import OPERATORS, Test
@@ -40,7 +43,7 @@ class Scope(Protocol):
 
 Predicate = Callable[[Context, Scope], bool]
 Bucketer = Callable[[Context], int | None]
-Decider = Callable[[Context, Scope], int | None]
+Decider = Callable[[Context, Scope], "Bucketing | None"]
 Watch = Callable[[Condition, Predicate], Predicate]
 """Puts something around each predicate as it is compiled, to see what it is asked and what it answers."""
 
@@ -83,7 +86,7 @@ def _predicate(  # noqa: C901, PLR0911 - one line a kind
 
 
 def compile_decider(condition: Condition, gate_salt: str) -> Decider | None:
-    """For a condition that holds: the bucket that decided it, if one did; None where none ever can."""
+    """For a condition that holds: what found the bucket that decided it, if one did; None where none can."""
     match condition:
         case All(all=children):
             return _decider_of_all([compile_decider(child, gate_salt) for child in children])
@@ -97,8 +100,8 @@ def compile_decider(condition: Condition, gate_salt: str) -> Decider | None:
         case Not(negated=child):
             return compile_decider(child, gate_salt)
         case InBucket(bucket=gate):
-            bucket_of = gate_bucketer(gate, gate_salt)
-            return lambda context, scope: bucket_of(context)
+            found = gate_bucketing(gate, gate_salt)
+            return lambda context, scope: None if found.bucket(context) is None else found
         case _:
             return None
 
@@ -108,7 +111,7 @@ def _decider_of_all(children: list[Decider | None]) -> Decider | None:
     if not deciders:
         return None
 
-    def decide(context: Context, scope: Scope) -> int | None:
+    def decide(context: Context, scope: Scope) -> Bucketing | None:
         return next((found for each in deciders if (found := each(context, scope)) is not None), None)
 
     return decide
@@ -119,7 +122,7 @@ def _decider_of_any(branches: list[tuple[Predicate, Decider | None]]) -> Decider
     if not any(decider for _, decider in branches):
         return None
 
-    def decide(context: Context, scope: Scope) -> int | None:
+    def decide(context: Context, scope: Scope) -> Bucketing | None:
         held = next((decider for holds, decider in branches if holds(context, scope)), None)
         return held(context, scope) if held else None
 
@@ -178,10 +181,29 @@ def bucketer(attribute: str, salt: str, algorithm: AlgorithmName, steps: int) ->
     return bucket_of
 
 
-def gate_bucketer(gate: Gate, gate_salt: str) -> Bucketer:
+@dataclass(frozen=True, slots=True)
+class Bucketing:
+    """How a context finds its bucket. Equal where salt, attribute and algorithm are: the answer is too."""
+
+    by: str
+    salt: str
+    algorithm: AlgorithmName
+    steps: int
+    bucket: Annotated[Bucketer, Field(exclude=True)] = field(compare=False, repr=False)
+
+
+def bucketing(by: str, salt: str, algorithm: AlgorithmName, steps: int) -> Bucketing:
+    return Bucketing(by, salt, algorithm, steps, bucketer(by, salt, algorithm, steps))
+
+
+def gate_bucketing(gate: Gate, gate_salt: str) -> Bucketing:
     steps = ALGORITHMS[gate.algorithm].steps
     assert steps is not None
-    return bucketer(gate.by, gate_salt if gate.salt is None else gate.salt, gate.algorithm, steps)
+    return bucketing(gate.by, gate_salt if gate.salt is None else gate.salt, gate.algorithm, steps)
+
+
+def gate_bucketer(gate: Gate, gate_salt: str) -> Bucketer:
+    return gate_bucketing(gate, gate_salt).bucket
 
 
 def _all(children: list[Predicate]) -> Predicate:

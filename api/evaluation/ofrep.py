@@ -50,7 +50,7 @@ async def evaluate_one(key: str, request: Request) -> Response:
         return _refused(refusal, key)
     answer = _evaluate(request.app.state.parts, who, key, context)
     status = STATUS_OF_ERROR.get(answer.error_code, 400) if answer.error_code else 200
-    return _json(body_of(key, answer, who.position), status)
+    return _json(body_of(key, answer, context, who.position), status)
 
 
 @router.post("/evaluate/flags", openapi_extra=REQUEST_BODY)
@@ -61,7 +61,7 @@ async def evaluate_all(request: Request) -> Response:
     except Refusal as refusal:
         return _refused(refusal)
     parts = request.app.state.parts
-    flags = [body_of(key, _evaluate(parts, who, key, context), None) for key in who.visible_flags()]
+    flags = [body_of(key, _evaluate(parts, who, key, context), context, None) for key in who.visible_flags()]
     body = orjson.dumps({"flags": flags})
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     if etag in request.headers.get("if-none-match", ""):
@@ -69,11 +69,15 @@ async def evaluate_all(request: Request) -> Response:
     return Response(body, headers={"ETag": etag}, media_type="application/json")
 
 
-def body_of(key: str, answer: Evaluation, position: int | None) -> dict[str, Any]:
+def body_of(key: str, answer: Evaluation, context: Mapping[str, Any], position: int | None) -> dict[str, Any]:
     """The protocol's object for one flag; the position is left out of bulk answers, to keep their ETag."""
     if answer.error_code:
         return {"key": key, "errorCode": answer.error_code, "errorDetails": answer.error_details}
-    body: dict[str, Any] = {"key": key, "reason": answer.reason, "metadata": answer.metadata(position)}
+    body: dict[str, Any] = {
+        "key": key,
+        "reason": answer.reason,
+        "metadata": answer.metadata(context, position),
+    }
     body["variant"] = variant_name(answer)
     if answer.variant is not None:
         body["value"] = answer.value

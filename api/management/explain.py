@@ -55,7 +55,7 @@ def explain_evaluation(project: Slug, environment: Slug, body: Question, read: R
         reason=result.reason,
         errorCode=result.error_code,
         errorDetails=result.error_details,
-        metadata=result.metadata(position),
+        metadata=result.metadata(body.context, position),
         position=position,
         rules=found.rules,
         prerequisites=found.prerequisites,

@@ -6,6 +6,7 @@ What single rules mean is in tests/conformance/native as JSON.
 import json
 from typing import Any
 
+from domain.bucketing import bucket
 from domain.evaluation import Evaluation, evaluate
 from domain.ruleset import Ruleset
 
@@ -118,7 +119,7 @@ def test_a_code_default_has_no_value_and_no_variant() -> None:
 def test_a_split_says_its_bucket() -> None:
     answer = ask(flag(default={"split": {"weights": {"b": 100_000}}}), targetingKey="u1")
     assert (answer.variant, answer.reason) == ("b", "SPLIT")
-    assert answer.bucket is not None
+    assert answer.bucket({"targetingKey": "u1"}) == bucket("s", "u1")
 
 
 def test_a_rule_whose_split_has_nothing_to_hash_falls_through() -> None:
