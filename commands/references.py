@@ -51,18 +51,27 @@ def refuse_unanswerable_segment(
     _refuse_circle("segment", key, asked, asked_by)
 
 
-def refuse_segment_in_use(work: UnitOfWork, segment: Segment) -> None:
-    flags = [
-        f"flag '{flag.key}' in {environment}"
+def flags_using(work: UnitOfWork, segment: Segment) -> list[tuple[str, str]]:
+    """Flag and environment of each targeting that asks for the segment."""
+    return [
+        (flag.key, environment)
         for flag in work.flags(segment.project)
         for environment, targeting in _live_targetings(flag)
         if segment.key in segments_asked_by(targeting)
     ]
-    segments = [
-        f"segment '{other.key}'"
+
+
+def segments_using(work: UnitOfWork, segment: Segment) -> list[str]:
+    return [
+        other.key
         for other in work.segments(segment.project)
         if not other.archived and segment.key in segments_asked([other.definition.condition])
     ]
+
+
+def refuse_segment_in_use(work: UnitOfWork, segment: Segment) -> None:
+    flags = [f"flag '{key}' in {environment}" for key, environment in flags_using(work, segment)]
+    segments = [f"segment '{key}'" for key in segments_using(work, segment)]
     _refuse_while_used(f"segment '{segment.key}'", flags + segments)
 
 

@@ -194,11 +194,17 @@ def test_segments(api: Management) -> None:
     rule = {"when": {"segment": "beta"}, "serve": {"variant": "on"}}
     assert api.ask("PUT", path, {**OFF, "rules": [rule]}).status_code == 200
     refused(api.ask("DELETE", "/default/segments/beta"), 409, "flag 'checkout' in production")
+    api.ask("PUT", "/default/segments/wider", {"condition": {"segment": "beta"}})
+    uses = {"flags": [{"flag": "checkout", "environment": "production"}], "segments": ["wider"]}
+    assert api.ask("GET", "/default/segments/beta/used-by").json() == uses
+    assert api.ask("GET", "/default/segments/wider/used-by").json() == {"flags": [], "segments": []}
+    refused(api.ask("GET", "/default/segments/none/used-by"), 404, "'none'")
+    api.ask("DELETE", "/default/segments/wider")
     api.ask("PUT", path, OFF)
     assert api.ask("DELETE", "/default/segments/beta").json()["archived"] is True
     api.catch_up()
     assert api.ask("GET", "/default/segments").json()["segments"] == []
-    assert len(api.ask("GET", "/default/segments?archived=true").json()["segments"]) == 1
+    assert len(api.ask("GET", "/default/segments?archived=true").json()["segments"]) == 2
 
 
 def test_an_answer_is_explained(api: Management) -> None:
