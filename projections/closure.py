@@ -20,14 +20,17 @@ class Closure:
     def __init__(self, log: Log, project: str, environment: str, key: str, until: int | None = None) -> None:
         """As it stands at log position `until`, or now."""
         self._log, self._project, self._environment, self._until = log, project, environment, until
-        first = flag_stream(project, key)
-        self._waiting, self._seen = [first], {first}
-        self.origins = _origins(log.load(first, until=until), environment)
+        self._first = flag_stream(project, key)
+        self._waiting, self._seen = [self._first], {self._first}
+        self.origins: dict[str, int] = {}
         self.documents: list[Document] = list(self._gather())
 
     def _gather(self) -> Iterator[Document]:
         while self._waiting:
-            recorded = self._log.load(self._waiting.pop(0), until=self._until)
+            stream = self._waiting.pop(0)
+            recorded = self._log.load(stream, until=self._until)
+            if stream == self._first:
+                self.origins = _origins(recorded, self._environment)
             if document := self._document(recorded):
                 self._want(_asked_by(document, self._project))
                 yield document
