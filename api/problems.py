@@ -13,9 +13,18 @@ from starlette.exceptions import HTTPException
 
 from api.http import request_id
 from commands.event_store import StoreUnavailable
-from domain.errors import AlreadyExists, InUse, Invalid, NotFound, Refused, VersionConflict
+from domain.errors import (
+    AlreadyExists,
+    ApprovalRequired,
+    InUse,
+    Invalid,
+    KeyReused,
+    NotFound,
+    Refused,
+    VersionConflict,
+)
 from domain.targeting import CONDITION_KINDS, SERVE_KINDS
-from projections.catalogue import CatalogueUnavailable
+from projections.postgres_views import ViewUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +33,12 @@ TAGS_OF_UNIONS = {*CONDITION_KINDS.values(), *SERVE_KINDS.values()}
 
 STATUS: Mapping[type[Refused], int] = {
     NotFound: 404,
+    ApprovalRequired: 403,
     AlreadyExists: 409,
     InUse: 409,
     VersionConflict: 409,
     Invalid: 422,
+    KeyReused: 422,
 }
 
 
@@ -55,7 +66,7 @@ def problem(
 def install(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(StoreUnavailable, _unavailable)
-    app.add_exception_handler(CatalogueUnavailable, _unavailable)
+    app.add_exception_handler(ViewUnavailable, _unavailable)
     app.add_exception_handler(BotoCoreError, _unavailable)
     app.add_exception_handler(ClientError, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)

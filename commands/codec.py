@@ -25,6 +25,8 @@ EVENTS: Mapping[str, type[BaseModel]] = {
 def encode(event: Event, stamp: Stamp) -> tuple[str, bytes]:
     """The event's stored name and its JSON."""
     stored = {"by": stamp.by, "at": stamp.at, "reason": stamp.reason, "data": event}
+    if stamp.request:
+        stored["request"] = stamp.request
     return type(event).__name__, to_json(stored)
 
 
@@ -32,4 +34,5 @@ def decode(name: str, data: bytes) -> tuple[Event, Stamp]:
     """Raises KeyError for a name that was never an event, ValidationError for data that does not fit it."""
     shape, stored = EVENTS[name], from_json(data)
     event = cast("Event", shape.model_validate(stored["data"]))
-    return event, Stamp(stored["by"], datetime.fromisoformat(stored["at"]), stored["reason"])
+    at = datetime.fromisoformat(stored["at"])
+    return event, Stamp(stored["by"], at, stored["reason"], stored.get("request", ""))

@@ -9,18 +9,22 @@ is down.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg import Rollback
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout, TooManyRequests
 
+from commands import log_tables
 from commands.codec import decode, encode
 from domain.envelope import Recorded, Stamp, Stream
 from domain.events import Event
 
-TABLE = "togglemaster_events"
+TABLE = log_tables.EVENTS_TABLE
 SETUP_LOCK = (
     0x746F67676C65  # any number, as long as nothing else in the database takes the same advisory lock
 )
@@ -48,10 +52,60 @@ class Append:
     events: Sequence[Event]
 
 
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A request that is to be carried out once, however often it is sent.
+
+    `by` and `key` name it; `fingerprint` tells whether it really is the same request.
+    """
+
+    by: str
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a request with an idempotency key led to: where each stream it is about then stood."""
+
+    fingerprint: bytes
+    streams: list[tuple[Stream, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One place of the log with what the hash chain says of it; `event` is absent where it was deleted, and
+    `hash` where it was never chained."""
+
+    position: int
+    event: tuple[str, int, str, bytes] | None
+    hash: bytes | None
+
+
 class _Recorder(PostgresApplicationRecorder):
-    insert_events = PostgresApplicationRecorder.insert_events.__wrapped__
     select_notifications = PostgresApplicationRecorder.select_notifications.__wrapped__
     max_notification_id = PostgresApplicationRecorder.max_notification_id.__wrapped__
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:
+        """As the library does it, with `request` remembered in the same transaction."""
+        positions: Sequence[int] = ()
+        fault: Exception | None = None
+        with self.datastore.get_connection() as connection:
+            with connection.pipeline() as pipeline, connection.transaction() as transaction:
+                cursor = connection.cursor()
+                try:
+                    self._insert_stored_events(cursor, stored_events)
+                    pipeline.sync()
+                    positions = self._fetch_ids_after_insert_events(cursor, stored_events) or ()
+                    if (request := kwargs.get("request")) is not None:
+                        connection.execute(log_tables.REMEMBER, request, prepare=True)
+                        pipeline.sync()
+                except Exception as problem:
+                    fault = problem
+                    raise Rollback(transaction) from problem
+            if fault is not None:
+                raise fault
+        return positions
 
 
 class EventStore:
@@ -72,21 +126,70 @@ class EventStore:
             connection.execute("SELECT pg_advisory_lock(%s)", (SETUP_LOCK,))
             try:
                 _Recorder(self._datastore, events_table_name=TABLE).create_table()
+                with connection.transaction():
+                    for statement in (log_tables.CHAIN, log_tables.APPEND_ONLY, log_tables.REQUESTS):
+                        connection.execute(statement)
             finally:
                 connection.execute("SELECT pg_advisory_unlock(%s)", (SETUP_LOCK,))
 
-    def append(self, appends: Sequence[Append], stamp: Stamp) -> list[Recorded]:
-        """All of it or nothing. Raises Conflict when any stream is not where its Append expects it."""
+    def append(
+        self,
+        appends: Sequence[Append],
+        stamp: Stamp,
+        *,
+        once: Once | None = None,
+        about: Sequence[tuple[Stream, int]] = (),
+    ) -> list[Recorded]:
+        """All of it or nothing. Raises Conflict when any stream is not where its Append expects it.
+
+        With `once`, that the request was carried out is remembered in the same transaction, with the streams
+        it was `about` and their versions afterwards; Conflict too when it was remembered before.
+        """
         rows = [
             _row(each.stream, each.after + n, event, stamp) for each in appends for n, event in _counted(each)
         ]
-        with _translated():
-            positions = self._recorder.insert_events(rows) or ()
+        positions = self._insert(rows, _request(once, about))
         placed = [(each.stream, each.after + n, event) for each in appends for n, event in _counted(each)]
         return [
             Recorded(position, stream, version, stamp, event)
             for position, (stream, version, event) in zip(positions, placed, strict=True)
         ]
+
+    def _insert(self, rows: Sequence[StoredEvent], request: tuple[Any, ...] | None) -> Sequence[int]:
+        if rows:
+            with _translated():
+                return self._recorder.insert_events(rows, request=request)
+        if request:
+            with self._connection() as connection:
+                connection.execute(log_tables.REMEMBER, request)
+        return ()
+
+    def outcome(self, once: Once) -> Outcome | None:
+        """What the request with this key led to; None when it was never carried out, or long ago."""
+        with self._connection() as connection:
+            row = connection.execute(log_tables.RECALL, (once.by, once.key), prepare=True).fetchone()
+        if row is None:
+            return None
+        streams = [(Stream.parse(stream), version) for stream, version in row["outcome"]]
+        return Outcome(bytes(row["fingerprint"]), streams)
+
+    def forget_requests(self, older_than_seconds: float) -> int:
+        """How many were forgotten; the same keys then stand for new requests."""
+        with self._connection() as connection:
+            return int(connection.execute(log_tables.FORGET, (older_than_seconds,)).rowcount)
+
+    def now(self) -> datetime:
+        """The time by PostgreSQL's clock, the one that all processes share."""
+        with self._connection() as connection:
+            row = connection.execute("SELECT clock_timestamp() AS now", prepare=True).fetchone()
+        assert row is not None
+        return datetime.fromtimestamp(row["now"].timestamp(), UTC)
+
+    def links(self, *, after: int, limit: int) -> list[Link]:
+        """The log as it lies in the table, not decoded, with its hash chain."""
+        with self._connection() as connection:
+            rows = connection.execute(log_tables.LINKS, {"after": after, "limit": limit}).fetchall()
+        return [_link(row) for row in rows]
 
     def load(self, stream: Stream, *, after: int = 0, until: int | None = None) -> list[Recorded]:
         """One stream's events above version `after`, up to log position `until`."""
@@ -115,6 +218,11 @@ class EventStore:
         with _translated():
             return self._recorder.max_notification_id() or 0
 
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        with _translated(), self._datastore.get_connection() as connection:
+            yield connection
+
     @property
     def _recorder(self) -> _Recorder:
         if self._ready_recorder is None:
@@ -125,7 +233,7 @@ class EventStore:
         return self._ready_recorder
 
     def _select(self, where: str, parameters: Sequence[Any]) -> list[Recorded]:
-        with _translated(), self._datastore.get_connection() as connection:
+        with self._connection() as connection:
             query = f"SELECT * FROM {TABLE} WHERE {where}"  # noqa: S608 - both are literals of this module
             rows = connection.execute(query, parameters, prepare=True).fetchall()
         return [
@@ -138,6 +246,20 @@ class EventStore:
             )
             for row in rows
         ]
+
+
+def _request(once: Once | None, about: Sequence[tuple[Stream, int]]) -> tuple[Any, ...] | None:
+    if once is None:
+        return None
+    return once.by, once.key, once.fingerprint, Jsonb([[str(stream), version] for stream, version in about])
+
+
+def _link(row: Any) -> Link:
+    chained = bytes(row["hash"]) if row["hash"] is not None else None
+    if row["topic"] is None:
+        return Link(row["position"], None, chained)
+    event = (row["originator_id"], row["originator_version"], row["topic"], bytes(row["state"]))
+    return Link(row["position"], event, chained)
 
 
 def _counted(append: Append) -> Iterator[tuple[int, Event]]:

@@ -27,6 +27,20 @@ class CreateEnvironment(Model):
     name: Name
 
 
+class RenameProject(Model):
+    project: Slug
+    name: Name
+
+
+class ChangeEnvironment(Model):
+    """`approvals` is how many others have to approve a change there. What is absent stays."""
+
+    project: Slug
+    environment: Slug
+    name: Name | None = None
+    approvals: Annotated[int, Field(ge=0, le=limits.APPROVALS)] | None = None
+
+
 class FlagDefinition(Model):
     """What a client says of a new flag."""
 
@@ -47,6 +61,35 @@ class CreateFlag(Model):
     definition: FlagDefinition
     gate_salt: Salt | None = None
     split_salt: Salt | None = None
+
+
+class FlagDetails(Model):
+    """What is absent stays as it is."""
+
+    description: Text | None = None
+    tags: Tags | None = None
+    owner: Text | None = None
+    kind: FlagKind | None = None
+    client_visible: bool | None = None
+
+
+class ChangeFlag(Model):
+    project: Slug
+    flag: FlagKey
+    details: FlagDetails
+
+
+class PutVariant(Model):
+    project: Slug
+    flag: FlagKey
+    name: VariantName
+    value: JsonValue
+
+
+class RemoveVariant(Model):
+    project: Slug
+    flag: FlagKey
+    name: VariantName
 
 
 class ChangeTargeting(Model):
@@ -109,8 +152,13 @@ class RevokeKey(Model):
 
 Command = (
     CreateProject
+    | RenameProject
     | CreateEnvironment
+    | ChangeEnvironment
     | CreateFlag
+    | ChangeFlag
+    | PutVariant
+    | RemoveVariant
     | ChangeTargeting
     | TurnFlagOn
     | TurnFlagOff

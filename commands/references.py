@@ -85,6 +85,17 @@ def refuse_archived_flag_in_use(work: UnitOfWork, flag: Flag) -> None:
     _refuse_while_used(f"flag '{flag.key}'", users)
 
 
+def refuse_variant_in_use(work: UnitOfWork, flag: Flag, variant: str) -> None:
+    """Whether other flags ask for the variant; whether the flag itself serves it is the flag's to say."""
+    users = [
+        f"flag '{other.key}' in {environment}"
+        for other in work.flags(flag.project)
+        for environment, targeting in _live_targetings(other)
+        if variant in flags_asked(targeting).get(flag.key, ())
+    ]
+    _refuse_while_used(f"variant '{variant}' of flag '{flag.key}'", users)
+
+
 def _live_targetings(flag: Flag) -> Iterable[tuple[str, Targeting]]:
     return () if flag.archived else flag.environments.items()
 

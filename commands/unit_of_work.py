@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol, cast
 
-from commands.event_store import Append
+from commands.event_store import Append, Once, Outcome
 from domain.access import ApiKey
 from domain.aggregates import EVOLVE, Folded, State, fold, fold_all
 from domain.envelope import Recorded, Stamp, Stream, flag_stream, key_stream, project_stream, segment_stream
@@ -23,7 +23,16 @@ class Log(Protocol):
 
     def load_kind(self, kind: str, project: str, *, until: int | None = None) -> list[Recorded]: ...
 
-    def append(self, appends: Sequence[Append], stamp: Stamp) -> list[Recorded]: ...
+    def outcome(self, once: Once) -> Outcome | None: ...
+
+    def append(
+        self,
+        appends: Sequence[Append],
+        stamp: Stamp,
+        *,
+        once: Once | None = None,
+        about: Sequence[tuple[Stream, int]] = (),
+    ) -> list[Recorded]: ...
 
 
 @dataclass(slots=True)
@@ -70,12 +79,20 @@ class UnitOfWork:
             self._decided.setdefault(stream, []).append(event)
         self._states[stream] = state
 
-    def commit(self, stamp: Stamp) -> None:
-        """Raises Conflict when somebody else was first; then nothing of it is written."""
+    def decided(self) -> list[tuple[Stream, list[Event]]]:
+        """What would be written now."""
+        return list(self._decided.items())
+
+    def commit(self, stamp: Stamp, once: Once | None = None, about: Sequence[Stream] = ()) -> None:
+        """Raises Conflict when somebody else was first; then nothing of it is written.
+
+        `about` is what the answer to the request that is to be carried out `once` will tell of.
+        """
         appends = [Append(stream, self.version(stream), events) for stream, events in self._decided.items()]
-        if not appends:
+        if not appends and once is None:
             return
-        for recorded in self.log.append(appends, stamp):
+        after = [(stream, self.version(stream) + len(self._decided.get(stream, ()))) for stream in about]
+        for recorded in self.log.append(appends, stamp, once=once, about=after):
             self._stored[recorded.stream] = fold(self._stored[recorded.stream], recorded)
 
     def folded(self, stream: Stream) -> Folded:

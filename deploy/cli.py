@@ -26,6 +26,8 @@ projections = typer.Typer(help="Look after the read model in Redis.", no_args_is
 app.add_typer(serve, name="serve")
 app.add_typer(work, name="work")
 app.add_typer(projections, name="projections")
+audit = typer.Typer(help="Look after the log of events.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
 
 out, err = Console(), Console(stderr=True)
 
@@ -129,6 +131,23 @@ def projections_status() -> None:
     from deploy.read_model import show_status
 
     show_status(_settings(), out)
+
+
+@audit.command("verify")
+def audit_verify(
+    expect: Annotated[
+        str | None,
+        typer.Option(help="POSITION:HASH that an earlier run told; finds a log that was rewritten whole."),
+    ] = None,
+) -> None:
+    """Hash every event again and compare with the chain. Exits 1 and names what was altered or deleted.
+
+    Keep the POSITION:HASH it tells somewhere else, and give it to later runs.
+    """
+    from deploy.audit import verify_log
+
+    if not verify_log(_settings(), expect, out, err):
+        raise typer.Exit(1)
 
 
 @app.command("import")

@@ -24,12 +24,13 @@ EVOLVE: Mapping[str, Callable[[Any, Any], State]] = {
 @dataclass(frozen=True, slots=True)
 class Folded:
     """An aggregate as its stream leaves it, with what the envelopes say: `version` and `position` are of its
-    last event, `created` and `changed` the stamps of its first and last."""
+    last event and `begun` is the position of its first; `created` and `changed` are the stamps of both."""
 
     stream: Stream
     state: State
     version: int
     position: int
+    begun: int
     created: Stamp
     changed: Stamp
 
@@ -38,7 +39,7 @@ def fold(before: Folded | None, recorded: Recorded) -> Folded:
     stream, stamp = recorded.stream, recorded.stamp
     state = EVOLVE[stream.kind](before.state if before else None, recorded.event)
     if before is None:
-        return Folded(stream, state, recorded.version, recorded.position, stamp, stamp)
+        return Folded(stream, state, recorded.version, recorded.position, recorded.position, stamp, stamp)
     return replace(before, state=state, version=recorded.version, position=recorded.position, changed=stamp)
 
 

@@ -9,11 +9,12 @@ from domain.events import Event
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """`at` is UTC. `reason` is what a person gave, or empty."""
+    """`at` is UTC. `reason` is what a person gave, or empty. `request` is the id of the HTTP request."""
 
     by: str
     at: datetime
     reason: str = ""
+    request: str = ""
 
 
 class Stream(NamedTuple):

@@ -23,3 +23,11 @@ class InUse(Refused):
 
 class VersionConflict(Refused):
     """The stream moved on since the caller read it."""
+
+
+class KeyReused(Refused):
+    """The idempotency key stood for another request before."""
+
+
+class ApprovalRequired(Refused):
+    """The environment takes changes only after others have approved them."""

@@ -6,14 +6,15 @@ when a shape has to change, the old one gets an upcaster in `commands/codec.py` 
 (`domain/envelope.py`).
 """
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from domain.targeting import Condition, Prerequisite, Rule, Serve, Target, Targeting
 from domain.values import FlagType, Model
 
 KeyKind = Literal["server", "client", "admin"]
+ABSENT: Any = Field(default=None, exclude_if=lambda value: value is None)
 FlagKind = Literal["release", "experiment", "operational", "permission"]
 
 
@@ -25,6 +26,22 @@ class ProjectCreated(Model):
 class EnvironmentCreated(Model):
     environment: str
     name: str
+
+
+class ProjectRenamed(Model):
+    name: str
+
+
+class EnvironmentRenamed(Model):
+    environment: str
+    name: str
+
+
+class ApprovalsChanged(Model):
+    """How many people besides the author have to approve a change of this environment; 0 is none."""
+
+    environment: str
+    approvals: int
 
 
 class FlagCreated(Model):
@@ -42,6 +59,30 @@ class FlagCreated(Model):
     owner: str = ""
     kind: FlagKind = "release"
     client_visible: bool = False
+
+
+class FlagDetailsChanged(Model):
+    """What is absent stays as it is."""
+
+    description: str | None = ABSENT
+    tags: tuple[str, ...] | None = ABSENT
+    owner: str | None = ABSENT
+    kind: FlagKind | None = ABSENT
+    client_visible: bool | None = ABSENT
+
+
+class VariantAdded(Model):
+    name: str
+    value: JsonValue
+
+
+class VariantChanged(Model):
+    name: str
+    value: JsonValue
+
+
+class VariantRemoved(Model):
+    name: str
 
 
 class FlagTurnedOn(Model):
@@ -142,7 +183,7 @@ class KeyRevoked(Model):
     pass
 
 
-ProjectEvent = ProjectCreated | EnvironmentCreated
+ProjectEvent = ProjectCreated | ProjectRenamed | EnvironmentCreated | EnvironmentRenamed | ApprovalsChanged
 TargetingEvent = (
     FlagTurnedOn
     | FlagTurnedOff
@@ -155,7 +196,8 @@ TargetingEvent = (
     | RuleMoved
     | RuleRemoved
 )
-FlagEvent = FlagCreated | TargetingEvent | FlagArchived | FlagRestored
+VariantEvent = VariantAdded | VariantChanged | VariantRemoved
+FlagEvent = FlagCreated | FlagDetailsChanged | VariantEvent | TargetingEvent | FlagArchived | FlagRestored
 SegmentEvent = SegmentCreated | SegmentChanged | SegmentArchived
 KeyEvent = KeyIssued | KeyRevoked
 Event = ProjectEvent | FlagEvent | SegmentEvent | KeyEvent

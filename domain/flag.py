@@ -5,11 +5,13 @@ from typing import assert_never
 
 from pydantic import JsonValue
 
-from domain.errors import AlreadyExists, Invalid, NotFound
+from domain import limits
+from domain.errors import AlreadyExists, InUse, Invalid, NotFound
 from domain.events import (
     DefaultServeChanged,
     FlagArchived,
     FlagCreated,
+    FlagDetailsChanged,
     FlagEvent,
     FlagKind,
     FlagRestored,
@@ -23,6 +25,9 @@ from domain.events import (
     RuleRemoved,
     TargetingEvent,
     TargetsChanged,
+    VariantAdded,
+    VariantChanged,
+    VariantRemoved,
 )
 from domain.references import served_variants
 from domain.rule_order import changes_of_rules, moved
@@ -62,7 +67,7 @@ class Flag:
 # What happened
 
 
-def evolve(flag: Flag | None, event: FlagEvent) -> Flag:
+def evolve(flag: Flag | None, event: FlagEvent) -> Flag:  # noqa: PLR0911 - one return for each sort of event
     if isinstance(event, FlagCreated):
         fields = dict(event)
         return Flag(initial=fields.pop("targeting"), **fields)
@@ -72,6 +77,12 @@ def evolve(flag: Flag | None, event: FlagEvent) -> Flag:
             return replace(flag, archived=True)
         case FlagRestored():
             return replace(flag, archived=False)
+        case FlagDetailsChanged():
+            return replace(flag, **event.model_dump(exclude_none=True))
+        case VariantAdded(name=name, value=value) | VariantChanged(name=name, value=value):
+            return replace(flag, variants={**flag.variants, name: value})
+        case VariantRemoved(name=removed):
+            return replace(flag, variants={name: v for name, v in flag.variants.items() if name != removed})
         case _:
             after = _targeting_after(flag.targeting(event.environment), event)
             return replace(flag, environments={**flag.environments, event.environment: after})
@@ -135,8 +146,7 @@ def create(
         )
         raise AlreadyExists(f"flag '{key}' exists already in project '{project}'{again}")
     for name, value in variants.items():
-        if not fits(type, value):
-            raise Invalid(f"variant '{name}' of a {type} flag cannot have the value {value!r}")
+        _refuse_misfit(type, name, value)
     _refuse_disguised_type(type, variants)
     variants = {name: as_type(type, value) for name, value in variants.items()}
     return (
@@ -155,6 +165,43 @@ def create(
             client_visible=client_visible,
         ),
     )
+
+
+def _refuse_misfit(flag_type: FlagType, name: str, value: JsonValue) -> None:
+    if not fits(flag_type, value):
+        raise Invalid(f"variant '{name}' of a {flag_type} flag cannot have the value {value!r}")
+
+
+def change_details(flag: Flag | None, details: FlagDetailsChanged) -> tuple[FlagEvent, ...]:
+    """An event of those details that really differ, if any does."""
+    found = live(flag)
+    given = {name: getattr(details, name) for name in FlagDetailsChanged.model_fields}
+    changed = {name: new for name, new in given.items() if new is not None and new != getattr(found, name)}
+    return (FlagDetailsChanged(**changed),) if changed else ()
+
+
+def put_variant(flag: Flag | None, *, name: str, value: JsonValue) -> tuple[FlagEvent, ...]:
+    """Adds the variant, or gives it another value."""
+    found = live(flag)
+    _refuse_misfit(found.type, name, value)
+    value = as_type(found.type, value)
+    if name not in found.variants:
+        if len(found.variants) >= limits.VARIANTS:
+            raise Invalid(f"flag '{found.key}' has {limits.VARIANTS} variants already, and may not have more")
+        return (VariantAdded(name=name, value=value),)
+    changed = VariantChanged(name=name, value=value)
+    return () if same(changed, VariantChanged(name=name, value=found.variants[name])) else (changed,)
+
+
+def remove_variant(flag: Flag | None, *, name: str) -> tuple[FlagEvent, ...]:
+    found = live(flag)
+    if name not in found.variants:
+        raise NotFound(f"flag '{found.key}' has no variant '{name}'; it has {', '.join(found.variants)}")
+    if users := [env for env, targeting in found.environments.items() if name in served_variants(targeting)]:
+        raise InUse(f"variant '{name}' is still served in {', '.join(users)}; change that first")
+    if name in served_variants(found.initial):
+        raise InUse(f"variant '{name}' is what flag '{found.key}' begins with in every new environment")
+    return (VariantRemoved(name=name),)
 
 
 def _refuse_disguised_type(flag_type: FlagType, variants: dict[str, JsonValue]) -> None:

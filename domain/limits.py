@@ -13,3 +13,5 @@ VALUE_LENGTH: Final = 10_000
 PATTERN_LENGTH: Final = 1_000  # RE2 is linear in it, and nobody reads longer ones
 VARIANTS: Final = 100
 TAGS: Final = 50
+APPROVALS: Final = 10  # people who have to approve one change
+COMMANDS: Final = 500  # given together; they are decided and written in one transaction

@@ -4,7 +4,14 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from domain.errors import AlreadyExists, NotFound
-from domain.events import EnvironmentCreated, ProjectCreated, ProjectEvent
+from domain.events import (
+    ApprovalsChanged,
+    EnvironmentCreated,
+    EnvironmentRenamed,
+    ProjectCreated,
+    ProjectEvent,
+    ProjectRenamed,
+)
 
 FIRST_ENVIRONMENTS = {"development": "Development", "staging": "Staging", "production": "Production"}
 
@@ -14,15 +21,23 @@ class Project:
     key: str
     name: str
     environments: dict[str, str] = field(default_factory=dict)  # key -> name
+    approvals: dict[str, int] = field(default_factory=dict)  # environment -> how many, where any are required
 
 
 def evolve(project: Project | None, event: ProjectEvent) -> Project:
     match event:
         case ProjectCreated(project=key, name=name):
             return Project(key, name)
-        case EnvironmentCreated(environment=key, name=name):
+        case ProjectRenamed(name=name):
+            assert project is not None
+            return replace(project, name=name)
+        case EnvironmentCreated(environment=key, name=name) | EnvironmentRenamed(environment=key, name=name):
             assert project is not None
             return replace(project, environments={**project.environments, key: name})
+        case ApprovalsChanged(environment=key, approvals=approvals):
+            assert project is not None
+            others = {each: number for each, number in project.approvals.items() if each != key}
+            return replace(project, approvals={**others, key: approvals} if approvals else others)
         case _:
             assert_never(event)
 
@@ -44,6 +59,24 @@ def create_environment(project: Project | None, *, key: str, name: str) -> tuple
     if environments[key] == name:
         return ()
     raise AlreadyExists(f"environment '{key}' exists already, with the name '{environments[key]}'")
+
+
+def rename(project: Project | None, *, name: str) -> tuple[ProjectEvent, ...]:
+    return () if existing(project).name == name else (ProjectRenamed(name=name),)
+
+
+def change_environment(
+    project: Project | None, *, key: str, name: str | None, approvals: int | None
+) -> tuple[ProjectEvent, ...]:
+    """What is None stays as it is."""
+    found = existing(project)
+    require_environment(found, key)
+    events: list[ProjectEvent] = []
+    if name is not None and name != found.environments[key]:
+        events.append(EnvironmentRenamed(environment=key, name=name))
+    if approvals is not None and approvals != found.approvals.get(key, 0):
+        events.append(ApprovalsChanged(environment=key, approvals=approvals))
+    return tuple(events)
 
 
 def existing(project: Project | None, key: str = "") -> Project:

@@ -3,13 +3,10 @@
 Rows and the position they stand at are written in one transaction.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import psycopg
-from psycopg.rows import dict_row
-from psycopg_pool import ConnectionPool, PoolTimeout
 from pydantic import TypeAdapter
 
 from domain.access import ApiKey
@@ -19,10 +16,7 @@ from domain.flag import Flag
 from domain.project import Project
 from domain.segment import Segment
 from projections.folds import Folds
-from projections.ruleset_store import Moved
-
-POOL_SIZE = 5
-WAIT_SECONDS = 2
+from projections.postgres_views import PostgresView
 
 STATES: Mapping[str, TypeAdapter[Any]] = {
     "project": TypeAdapter(Project),
@@ -32,91 +26,88 @@ STATES: Mapping[str, TypeAdapter[Any]] = {
 }
 
 TABLES = """
-CREATE TABLE IF NOT EXISTS togglemaster_views (
-    name text PRIMARY KEY,
-    position bigint NOT NULL
-);
-CREATE TABLE IF NOT EXISTS togglemaster_catalogue (
+DROP TABLE IF EXISTS togglemaster_catalogue;
+DELETE FROM togglemaster_views WHERE name = 'catalogue';
+CREATE TABLE IF NOT EXISTS togglemaster_catalogue_2 (
     kind text NOT NULL,
     project text NOT NULL,
     key text NOT NULL COLLATE "C",
     archived boolean NOT NULL,
     version bigint NOT NULL,
     position bigint NOT NULL,
+    begun bigint NOT NULL,
     created_at timestamptz NOT NULL,
     created_by text NOT NULL,
     changed_at timestamptz NOT NULL,
     changed_by text NOT NULL,
+    environment text NOT NULL,
+    of_kind text NOT NULL,
+    owner text NOT NULL,
+    tags text[] NOT NULL,
+    words text NOT NULL,
     state json NOT NULL,
     PRIMARY KEY (kind, project, key)
 );
-INSERT INTO togglemaster_views VALUES ('catalogue', 0) ON CONFLICT DO NOTHING;
 """
-SETUP_LOCK = 0x6361746C6F67  # an advisory lock of its own, so that processes starting together do not collide
 
 UPSERT = """
-INSERT INTO togglemaster_catalogue VALUES (
-    %(kind)s, %(project)s, %(key)s, %(archived)s, %(version)s, %(position)s,
-    %(created_at)s, %(created_by)s, %(changed_at)s, %(changed_by)s, %(state)s
+INSERT INTO togglemaster_catalogue_2 VALUES (
+    %(kind)s, %(project)s, %(key)s, %(archived)s, %(version)s, %(position)s, %(begun)s,
+    %(created_at)s, %(created_by)s, %(changed_at)s, %(changed_by)s,
+    %(environment)s, %(of_kind)s, %(owner)s, %(tags)s, %(words)s, %(state)s
 ) ON CONFLICT (kind, project, key) DO UPDATE SET
     archived = excluded.archived, version = excluded.version, position = excluded.position,
-    changed_at = excluded.changed_at, changed_by = excluded.changed_by, state = excluded.state
+    changed_at = excluded.changed_at, changed_by = excluded.changed_by, owner = excluded.owner,
+    tags = excluded.tags, words = excluded.words, of_kind = excluded.of_kind, state = excluded.state
 """
 
 PAGE = """
-SELECT * FROM togglemaster_catalogue
-WHERE kind = %(kind)s AND (%(project)s = '' OR project = %(project)s) AND key > %(after)s
-  AND archived = %(archived)s
-  AND (%(environment)s = '' OR state ->> 'environment' = %(environment)s)
-ORDER BY key LIMIT %(limit)s
+SELECT * FROM togglemaster_catalogue_2
+WHERE kind = %(kind)s AND (%(project)s = '' OR project = %(project)s) AND archived = %(archived)s
+  AND (%(environment)s = '' OR environment = %(environment)s)
+  AND (%(of_kind)s = '' OR of_kind = %(of_kind)s) AND (%(owner)s = '' OR owner = %(owner)s)
+  AND (%(tag)s = '' OR %(tag)s = ANY (tags))
+  AND (%(search)s = '' OR position(%(search)s IN words) > 0)
 """
 
+COLUMNS = {"key": "key", "changed": "position", "created": "begun"}
+"""What a list can be sorted by. A key, and the position of a change, stand for one thing only, so that either
+is also the place where the next page begins."""
 
-class CatalogueUnavailable(Exception):
-    """PostgreSQL did not answer."""
+ORDERS = [sign + column for column in COLUMNS for sign in ("", "-")]
+BEYOND: Mapping[str, str] = {
+    "key": " AND key > %(after)s",
+    "-key": " AND (%(after)s = '' OR key < %(after)s)",
+    "changed": " AND position > %(after)s",
+    "-changed": " AND (%(after)s = 0 OR position < %(after)s)",
+    "created": " AND begun > %(after)s",
+    "-created": " AND (%(after)s = 0 OR begun < %(after)s)",
+}
 
 
-class Catalogue:
-    """Thread-safe. Raises CatalogueUnavailable when PostgreSQL cannot be reached."""
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is empty does not narrow. `of_kind` is the kind of a flag (release, experiment, ...) or of a key;
+    `environment` is for API keys, which belong to one; `search` is looked for in keys, names, descriptions,
+    tags and owners, in any case of letters."""
 
-    name = "catalogue"
+    archived: bool = False
+    environment: str = ""
+    of_kind: str = ""
+    owner: str = ""
+    tag: str = ""
+    search: str = ""
 
-    def __init__(self, url: str) -> None:
-        """Opens no connection before it is first used."""
-        self._pool = ConnectionPool(
-            url,
-            min_size=0,
-            max_size=POOL_SIZE,
-            timeout=WAIT_SECONDS,
-            open=False,
-            check=ConnectionPool.check_connection,
-            kwargs={"row_factory": dict_row},
-        )
 
-    def close(self) -> None:
-        self._pool.close()
+class Catalogue(PostgresView):
+    """Thread-safe. Raises ViewUnavailable when PostgreSQL cannot be reached."""
 
-    def create_tables(self) -> None:
-        with self._connection() as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (SETUP_LOCK,))
-            connection.execute(TABLES)
-
-    def position(self) -> int:
-        with self._connection() as connection:
-            row = connection.execute(
-                "SELECT position FROM togglemaster_views WHERE name = 'catalogue'"
-            ).fetchone()
-        return int(row["position"]) if row else 0
+    name = "catalogue/2"
+    tables = TABLES
 
     def write(self, batch: list[Recorded], folds: Folds, *, after: int) -> None:
         changed = {recorded.stream: folds.after(recorded) for recorded in batch}
-        with self._connection() as connection:
-            moved = connection.execute(
-                "UPDATE togglemaster_views SET position = %s WHERE name = 'catalogue' AND position = %s",
-                (batch[-1].position, after),
-            )
-            if moved.rowcount != 1:
-                raise Moved(f"the catalogue is not at {after}")
+        with self.moved(after=after, to=batch[-1].position) as connection:
             connection.cursor().executemany(UPSERT, [_row(folded) for folded in changed.values()])
 
     def page(
@@ -124,34 +115,28 @@ class Catalogue:
         kind: str,
         project: str = "",
         *,
-        after: str = "",
         limit: int,
-        archived: bool = False,
-        environment: str = "",
-    ) -> list[Folded]:
-        """In the order of their keys, from the first one above `after`; of all projects without one.
+        after: str = "",
+        order: str = "key",
+        only: Filter = Filter(),
+    ) -> tuple[list[Folded], str | None]:
+        """Those of a project, or of all projects without one, and what `after` is for the next page.
 
-        `environment` is for API keys, which belong to one.
+        `order` is one of ORDERS. Raises ValueError for an `after` that no page of that order gave.
         """
+        column, down = order.removeprefix("-"), order.startswith("-")
+        query = PAGE + BEYOND[order] + f" ORDER BY {COLUMNS[column]}{' DESC' if down else ''} LIMIT %(limit)s"
         parameters = {
+            **asdict(replace(only, search=only.search.lower())),
             "kind": kind,
             "project": project,
-            "after": after,
-            "limit": limit,
-            "archived": archived,
-            "environment": environment,
+            "after": after if column == "key" else int(after or 0),
+            "limit": limit + 1,
         }
-        with self._connection() as connection:
-            return [_folded(row) for row in connection.execute(PAGE, parameters)]
-
-    @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection[Any]]:
-        try:
-            self._pool.open()
-            with self._pool.connection() as connection:
-                yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as problem:
-            raise CatalogueUnavailable(f"PostgreSQL: {problem}") from problem
+        with self.connection() as connection:
+            rows = connection.execute(query.encode(), parameters).fetchall()
+        more = str(rows[limit - 1][COLUMNS[column]]) if len(rows) > limit else None
+        return [_folded(row) for row in rows[:limit]], more
 
 
 def _row(folded: Folded) -> dict[str, Any]:
@@ -163,12 +148,31 @@ def _row(folded: Folded) -> dict[str, Any]:
         "archived": _is_gone(folded.state),
         "version": folded.version,
         "position": folded.position,
+        "begun": folded.begun,
         "created_at": folded.created.at,
         "created_by": folded.created.by,
         "changed_at": folded.changed.at,
         "changed_by": folded.changed.by,
         "state": STATES[stream.kind].dump_json(folded.state).decode(),
+        **_searched(folded.state),
     }
+
+
+def _searched(state: State) -> dict[str, Any]:
+    """What a list is narrowed by."""
+    facts: dict[str, Any] = {"environment": "", "of_kind": "", "owner": "", "tags": []}
+    match state:
+        case Flag():
+            facts |= {"of_kind": state.kind, "owner": state.owner, "tags": list(state.tags)}
+            words = [state.key, state.description, state.owner, *state.tags]
+        case Segment():
+            words = [state.key, state.definition.name, state.definition.description]
+        case ApiKey():
+            facts |= {"environment": state.environment, "of_kind": state.kind}
+            words = [state.id, state.name]
+        case Project():
+            words = [state.key, state.name]
+    return facts | {"words": "\n".join(words).lower()}
 
 
 def _is_gone(state: State) -> bool:
@@ -187,6 +191,7 @@ def _folded(row: Mapping[str, Any]) -> Folded:
         STATES[kind].validate_python(row["state"]),
         row["version"],
         row["position"],
+        row["begun"],
         Stamp(row["created_by"], row["created_at"]),
         Stamp(row["changed_by"], row["changed_at"]),
     )

@@ -70,7 +70,7 @@ class Follower:
         if start < self.snapshot.position:
             return False
         snapshot = snapshot_of(generation, start, self._store.documents(generation), self.snapshot)
-        if self._store.position(generation) < start:
+        if self._store.live() != generation or self._store.position(generation) < start:
             return False  # the generation went away while it was read, and what was read is not all of it
         for change in self._store.changes(generation, after=start):
             if change.after != snapshot.position:

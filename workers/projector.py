@@ -8,7 +8,7 @@ from redis import RedisError
 
 from commands.event_store import EventStore, StoreUnavailable
 from commands.listener import Listener
-from projections.catalogue import Catalogue, CatalogueUnavailable
+from projections.postgres_views import PostgresView, ViewUnavailable
 from projections.projector import NoLiveGeneration, Projector, RulesetView, View
 from projections.rebuild import AnotherRebuild, rebuild
 from projections.ruleset_store import RulesetStore
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 
 
 def run_projector(
-    store: EventStore, rulesets: RulesetStore, catalogue: Catalogue, stopping: threading.Event
+    store: EventStore, rulesets: RulesetStore, views: Sequence[PostgresView], stopping: threading.Event
 ) -> None:
     """One thread a view, so that one that cannot be written does not hold up the others."""
     loops: Sequence[tuple[View, Callable[[], object]]] = (
         (RulesetView(rulesets), lambda: _fill(store, rulesets)),
-        (catalogue, catalogue.create_tables),
+        *((view, view.create_tables) for view in views),
     )
     threads = [
         threading.Thread(target=_follow, args=(store, view, prepare, stopping), name=view.name)
@@ -54,7 +54,7 @@ def _follow(store: EventStore, view: View, prepare: Callable[[], object], stoppi
             _project(projector, listener, stopping)
         except NoLiveGeneration:
             log.warning("%s: Redis is empty, filling it from the log", view.name)
-        except (RedisError, StoreUnavailable, CatalogueUnavailable) as problem:
+        except (RedisError, StoreUnavailable, ViewUnavailable) as problem:
             log.warning("%s: %s; trying again", view.name, problem)
             stopping.wait(RETRY_SECONDS)
         except Exception:

@@ -6,11 +6,20 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
 from api import http, problems
-from api.management import analytics, explain, flags, keys, projects, segments
+from api.management import analytics, bulk, explain, flags, history, keys, projects, segments
 from api.management.context import Parts
 from commands.event_store import StoreUnavailable
 
-ROUTERS = (projects.router, flags.router, segments.router, keys.router, explain.router, analytics.router)
+ROUTERS = (
+    projects.router,
+    bulk.router,
+    history.router,
+    flags.router,
+    segments.router,
+    keys.router,
+    explain.router,
+    analytics.router,
+)
 
 
 def create_app(parts: Parts) -> FastAPI:

@@ -3,12 +3,15 @@
 import hashlib
 import hmac
 import time
-from dataclasses import dataclass
-from typing import Annotated, cast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, cast
 
 from fastapi import Depends, Header, HTTPException, Query, Request, Response
+from pydantic import StringConstraints
 
-from commands.event_store import EventStore
+from api.http import request_id
+from commands.event_store import EventStore, Once
 from commands.handlers import Commands
 from commands.models import Command
 from commands.unit_of_work import utc_now
@@ -16,7 +19,9 @@ from domain.aggregates import Folded, fold_all
 from domain.envelope import Stamp, Stream, project_stream
 from domain.errors import NotFound
 from domain.project import Project
-from projections.catalogue import Catalogue
+from projections.audit_trail import AuditTrail
+from projections.catalogue import Catalogue, Filter
+from projections.postgres_views import PostgresView
 from projections.usage_table import UsageTable
 
 WAIT_FOR_POSITION_SECONDS = 0.5  # a list that is further behind than this says so instead of waiting on
@@ -32,6 +37,7 @@ class Parts:
     store: EventStore
     commands: Commands
     catalogue: Catalogue
+    audit: AuditTrail
     usage: UsageTable
     admin_key: str
 
@@ -66,10 +72,31 @@ def _digest(key: str) -> bytes:
 
 
 def stamp(
+    request: Request,
     by: Annotated[str, Depends(administrator)],
     x_reason: Annotated[str, Header(max_length=REASON_LENGTH, description="why; kept with the event")] = "",
 ) -> Stamp:
-    return Stamp(by, utc_now(), x_reason)
+    return Stamp(by, utc_now(), x_reason, request_id(request))
+
+
+async def once(
+    request: Request,
+    by: Annotated[str, Depends(administrator)],
+    idempotency_key: Annotated[
+        str,
+        Header(
+            max_length=200,
+            pattern=r"^[\x21-\x7e]*$",
+            description="any text of your own; the same request sent again with it is answered, not repeated",
+        ),
+    ] = "",
+) -> Once | None:
+    """The request's fingerprint is of what it asks for: method, path, query, If-Match and body."""
+    if not idempotency_key:
+        return None
+    asked = (request.method, request.url.path, request.url.query, request.headers.get("if-match", ""))
+    fingerprint = hashlib.sha256("\n".join(asked).encode() + b"\n" + await request.body()).digest()
+    return Once(by, idempotency_key, fingerprint)
 
 
 def expected_version(
@@ -92,22 +119,30 @@ class Write:
     parts: Parts
     stamp: Stamp
     expected: int | None
+    once: Once | None
     response: Response
 
     def give(self, command: Command) -> Folded:
         """The aggregate afterwards; its version becomes the answer's ETag."""
-        folded = self.parts.commands.execute(command, self.stamp, expected_version=self.expected)
+        folded = self.parts.commands.execute(
+            command, self.stamp, expected_version=self.expected, once=self.once
+        )
         self.response.headers["ETag"] = f'"{folded.version}"'
         return folded
+
+    def give_all(self, commands: Sequence[Command]) -> list[Folded]:
+        """All or none of them."""
+        return self.parts.commands.execute_all(commands, self.stamp, once=self.once)
 
 
 def write(
     parts: PartsOf,
     stamp: Annotated[Stamp, Depends(stamp)],
     expected: Annotated[int | None, Depends(expected_version)],
+    once: Annotated[Once | None, Depends(once)],
     response: Response,
 ) -> Write:
-    return Write(parts, stamp, expected, response)
+    return Write(parts, stamp, expected, once, response)
 
 
 Writer = Annotated[Write, Depends(write)]
@@ -148,43 +183,54 @@ class Listing:
     catalogue: Catalogue
     after: str
     limit: int
-    archived: bool
+    order: str
+    only: Filter
     position: int
 
     def of(self, kind: str, project: str = "", environment: str = "") -> tuple[list[Folded], str | None]:
         """The page, and where the next one begins."""
-        found = self.catalogue.page(
-            kind,
-            project,
-            after=self.after,
-            limit=self.limit + 1,
-            archived=self.archived,
-            environment=environment,
+        only = replace(self.only, environment=environment)
+        return self.catalogue.page(
+            kind, project, after=self.after, limit=self.limit, order=self.order, only=only
         )
-        page = found[: self.limit]
-        return page, (page[-1].stream.key or page[-1].stream.project) if len(found) > self.limit else None
+
+
+Order = Literal["key", "-key", "changed", "-changed", "created", "-created"]
+LONGEST_PLACE = 18  # digits of a position; more would not be one
+NoNul = StringConstraints(max_length=300, pattern=r"^[^\x00]*$")
 
 
 def listing(
     parts: PartsOf,
     _: Annotated[str, Depends(administrator)],
-    after: Annotated[
-        str, Query(max_length=300, pattern=r"^[^\x00]*$", description="`next` of the page before")
-    ] = "",
+    after: Annotated[str, NoNul, Query(description="`next` of the page before, with the same `sort`")] = "",
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 100,
+    sort: Annotated[Order, Query(description="'-' puts the last first")] = "key",
+    search: Annotated[
+        str, NoNul, Query(description="part of a key, name, description, tag or owner; any case of letters")
+    ] = "",
+    tag: Annotated[str, NoNul, Query(description="only flags with this tag")] = "",
+    owner: Annotated[str, NoNul, Query(description="only flags of this owner")] = "",
+    kind: Annotated[str, NoNul, Query(description="only flags, or keys, of this kind")] = "",
     archived: Annotated[bool, Query(description="list what was archived or revoked instead")] = False,
-    min_position: Annotated[int, Query(ge=0, description="wait until the list has seen this position")] = 0,
+    min_position: Annotated[
+        int, Query(ge=0, lt=10**18, description="wait until the list has seen this position")
+    ] = 0,
 ) -> Listing:
-    position = _wait_for(parts.catalogue, min_position)
-    return Listing(parts.catalogue, after, limit, archived, position)
+    if not sort.endswith("key") and after and not (after.isdecimal() and len(after) <= LONGEST_PLACE):
+        raise HTTPException(422, f"'after' is not the 'next' of a page sorted by '{sort}'")
+    position = wait_for(parts.catalogue, min_position)
+    only = Filter(archived=archived, of_kind=kind, owner=owner, tag=tag, search=search)
+    return Listing(parts.catalogue, after, limit, sort, only, position)
 
 
 Lister = Annotated[Listing, Depends(listing)]
 
 
-def _wait_for(catalogue: Catalogue, position: int) -> int:
+def wait_for(view: PostgresView, position: int) -> int:
+    """The position the view is at, once it is at least that; 503 when it does not get there soon."""
     give_up = time.monotonic() + WAIT_FOR_POSITION_SECONDS
-    while (now := catalogue.position()) < position:
+    while (now := view.position()) < position:
         if time.monotonic() > give_up:
             raise HTTPException(
                 503,

@@ -1,16 +1,21 @@
 """Routes of flags and of their targeting in each environment."""
 
 from fastapi import APIRouter, status
+from pydantic import JsonValue
 
 from api.http import StrictRoute
 from api.management.context import Lister, Reader, Write, Writer
 from api.management.shapes import FlagAnswer, FlagPage, flag_answer
 from commands.models import (
     ArchiveFlag,
+    ChangeFlag,
     ChangeTargeting,
     Command,
     CreateFlag,
     FlagDefinition,
+    FlagDetails,
+    PutVariant,
+    RemoveVariant,
     RestoreFlag,
     TurnFlagOff,
     TurnFlagOn,
@@ -20,7 +25,7 @@ from domain.envelope import flag_stream, project_stream
 from domain.flag import Flag
 from domain.project import Project, require_environment
 from domain.targeting import Targeting
-from domain.values import FlagKey, Slug
+from domain.values import FlagKey, Model, Slug, VariantName
 
 router = APIRouter(prefix="/projects/{project}/flags", tags=["flags"], route_class=StrictRoute)
 
@@ -41,7 +46,7 @@ def create_flag(project: Slug, body: FlagDefinition, write: Writer) -> FlagAnswe
 
 @router.get("")
 def list_flags(project: Slug, listing: Lister, read: Reader) -> FlagPage:
-    """In the order of their keys."""
+    """In the order of their keys, unless `sort` says otherwise."""
     found = read.project(project)
     page, after = listing.of("flag", project)
     return FlagPage(flags=[flag_answer(each, found) for each in page], next=after, position=listing.position)
@@ -51,6 +56,30 @@ def list_flags(project: Slug, listing: Lister, read: Reader) -> FlagPage:
 def get_flag(project: Slug, key: FlagKey, read: Reader) -> FlagAnswer:
     found = read.project(project)
     return flag_answer(read.one(flag_stream(project, key), f"flag '{key}' in project '{project}'"), found)
+
+
+@router.patch("/{key}")
+def change_flag(project: Slug, key: FlagKey, body: FlagDetails, write: Writer) -> FlagAnswer:
+    """Changes what is said about the flag; what is absent stays as it is."""
+    return _give(write, project, ChangeFlag(project=project, flag=key, details=body))
+
+
+class VariantValue(Model):
+    value: JsonValue
+
+
+@router.put("/{key}/variants/{name}")
+def put_variant(
+    project: Slug, key: FlagKey, name: VariantName, body: VariantValue, write: Writer
+) -> FlagAnswer:
+    """Adds a variant, or gives it another value. It changes what every environment serves it as."""
+    return _give(write, project, PutVariant(project=project, flag=key, name=name, value=body.value))
+
+
+@router.delete("/{key}/variants/{name}")
+def remove_variant(project: Slug, key: FlagKey, name: VariantName, write: Writer) -> FlagAnswer:
+    """409 while any environment serves the variant or another flag asks for it."""
+    return _give(write, project, RemoveVariant(project=project, flag=key, name=name))
 
 
 @router.delete("/{key}")

@@ -1,6 +1,9 @@
 """Routes of projects and their environments."""
 
+from typing import Annotated
+
 from fastapi import APIRouter, status
+from pydantic import Field
 
 from api.http import StrictRoute
 from api.management.context import Lister, Reader, Writer
@@ -12,7 +15,8 @@ from api.management.shapes import (
     environment_shapes,
     project_answer,
 )
-from commands.models import CreateEnvironment, CreateProject, Name
+from commands.models import ChangeEnvironment, CreateEnvironment, CreateProject, Name, RenameProject
+from domain import limits
 from domain.envelope import project_stream
 from domain.values import Model, Slug
 
@@ -43,11 +47,37 @@ def get_project(project: Slug, read: Reader) -> ProjectAnswer:
     return project_answer(read.one(project_stream(project), f"project '{project}'"))
 
 
+class ProjectChange(Model):
+    name: Name
+
+
+@router.patch("/{project}")
+def rename_project(project: Slug, body: ProjectChange, write: Writer) -> ProjectAnswer:
+    return project_answer(write.give(RenameProject(project=project, name=body.name)))
+
+
 @router.post("/{project}/environments", status_code=status.HTTP_201_CREATED)
 def create_environment(project: Slug, body: NewProject, write: Writer) -> EnvironmentAnswer:
     """Makes an environment. Every flag is off in it until it is turned on there."""
     folded = write.give(CreateEnvironment(project=project, environment=body.key, name=body.name))
     return EnvironmentAnswer(key=body.key, name=body.name, project=project, position=folded.position)
+
+
+class EnvironmentChange(Model):
+    """What is absent stays. With `approvals`, changes are proposed and that many others approve them."""
+
+    name: Name | None = None
+    approvals: Annotated[int, Field(ge=0, le=limits.APPROVALS)] | None = None
+
+
+@router.patch("/{project}/environments/{environment}")
+def change_environment(
+    project: Slug, environment: Slug, body: EnvironmentChange, write: Writer
+) -> ProjectAnswer:
+    command = ChangeEnvironment(
+        project=project, environment=environment, name=body.name, approvals=body.approvals
+    )
+    return project_answer(write.give(command))
 
 
 @router.get("/{project}/environments")

@@ -27,8 +27,11 @@ class Envelope(BaseModel):
 
 
 class EnvironmentShape(BaseModel):
+    """`approvals` is how many others have to approve a change there; 0 lets changes be made directly."""
+
     key: str
     name: str
+    approvals: int = 0
 
 
 class ProjectShape(BaseModel):
@@ -146,7 +149,10 @@ def project_answer(folded: Folded) -> ProjectAnswer:
 
 
 def environment_shapes(project: Project) -> list[EnvironmentShape]:
-    return [EnvironmentShape(key=key, name=name) for key, name in project.environments.items()]
+    return [
+        EnvironmentShape(key=key, name=name, approvals=project.approvals.get(key, 0))
+        for key, name in project.environments.items()
+    ]
 
 
 def flag_answer(folded: Folded, project: Project) -> FlagAnswer:

@@ -1,12 +1,16 @@
 """The projector process, and what else needs to write the ruleset."""
 
+from contextlib import ExitStack, closing
+
 from commands.event_store import EventStore
 from deploy.processes.common import redis_client, until_signalled
 from deploy.settings import Settings
+from projections.audit_trail import AuditTrail
 from projections.catalogue import Catalogue
 from projections.ruleset_store import RulesetStore
 from workers.projector import run_projector
 
+POSTGRES_VIEWS = (Catalogue, AuditTrail)
 REDIS_SECONDS = 2.0  # writing a large batch may take Redis a moment
 
 
@@ -16,9 +20,6 @@ def rulesets(settings: Settings) -> RulesetStore:
 
 def run(settings: Settings) -> None:
     """Until SIGTERM or SIGINT."""
-    store, catalogue = EventStore(settings.postgres_url), Catalogue(settings.postgres_url)
-    try:
-        run_projector(store, rulesets(settings), catalogue, until_signalled())
-    finally:
-        store.close()
-        catalogue.close()
+    with closing(EventStore(settings.postgres_url)) as store, ExitStack() as open_views:
+        views = [open_views.enter_context(closing(view(settings.postgres_url))) for view in POSTGRES_VIEWS]
+        run_projector(store, rulesets(settings), views, until_signalled())

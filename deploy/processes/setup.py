@@ -1,17 +1,20 @@
 """What has to be there before any process is of use."""
 
+from contextlib import closing
+
 from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.event_store import EventStore, StoreUnavailable
 from commands.handlers import Commands
 from commands.models import CreateProject
 from commands.unit_of_work import utc_now
+from deploy.processes.projector import POSTGRES_VIEWS
 from deploy.settings import Settings
 from deploy.told import Told
 from domain.envelope import Stamp
 from domain.errors import AlreadyExists
 from projections.aws import create_queue, create_tables, dynamodb_client, sqs_client
-from projections.catalogue import Catalogue, CatalogueUnavailable
+from projections.postgres_views import ViewUnavailable
 
 FIRST_PROJECT = CreateProject(project="default", name="Default")
 
@@ -24,21 +27,19 @@ def set_up(settings: Settings) -> None:
     try:
         _set_up_postgres(settings)
         _set_up_aws(settings)
-    except (StoreUnavailable, CatalogueUnavailable) as problem:
+    except (StoreUnavailable, ViewUnavailable) as problem:
         raise Told(f"TOGGLEMASTER_POSTGRES_URL: {problem}") from problem
     except (BotoCoreError, ClientError) as problem:
         raise Told(f"SQS or DynamoDB at TOGGLEMASTER_AWS_ENDPOINT_URL: {problem}") from problem
 
 
 def _set_up_postgres(settings: Settings) -> None:
-    store, catalogue = EventStore(settings.postgres_url), Catalogue(settings.postgres_url)
-    try:
+    with closing(EventStore(settings.postgres_url)) as store:
         store.create_tables()
-        catalogue.create_tables()
         _create_first_project(store)
-    finally:
-        store.close()
-        catalogue.close()
+    for view in POSTGRES_VIEWS:
+        with closing(view(settings.postgres_url)) as opened:
+            opened.create_tables()
 
 
 def _set_up_aws(settings: Settings) -> None:

@@ -1,76 +1,18 @@
 """The management API on the real log: its routes, what it refuses and how it says so."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
-from httpx2 import Response
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.management.app import create_app
-from api.management.context import Parts
 from api.strict_json import BODY_BYTES_AT_MOST
-from commands.event_store import EventStore
-from commands.handlers import Commands
-from commands.models import CreateProject
 from deploy.embedded import free_port
-from domain.envelope import Stamp, flag_stream
-from projections.aws import dynamodb_client
-from projections.catalogue import Catalogue
-from projections.projector import Projector
-from projections.usage_table import UsageTable
-
-ADMIN = "an administrator's key"
-BOOLEAN = {"on": True, "off": False}
-BRAZIL = {"attribute": "country", "operator": "in", "values": ["BR"]}
-OFF = {"enabled": False, "off_variant": "off", "default": {"variant": "on"}}
-
-
-@dataclass
-class Management:
-    client: TestClient
-    store: EventStore
-    catalogue: Catalogue
-
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
-        sent = {"X-API-Key": ADMIN, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        return self.client.request(method, f"/api/v1/projects{path}", json=body, headers=sent)
-
-    def flag(self, key: str = "checkout", **more: Any) -> Response:
-        return self.ask(
-            "POST", "/default/flags", {"key": key, "type": "boolean", "variants": BOOLEAN, **more}
-        )
-
-    def catch_up(self) -> None:
-        Projector(self.store, self.catalogue).catch_up()
-
-
-@pytest.fixture
-def api(store: EventStore) -> Iterator[Management]:
-    catalogue = Catalogue(store.url)
-    catalogue.create_tables()
-    stamp = Stamp("test", datetime.now(UTC))
-    Commands(store).execute(CreateProject(project="default", name="Default"), stamp)
-    usage = UsageTable(dynamodb_client(f"http://127.0.0.1:{free_port()}", "us-east-1"), "none")
-    app = create_app(Parts(store, Commands(store), catalogue, usage, ADMIN))
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield Management(client, store, catalogue)
-    catalogue.close()
-
-
-def refused(answer: Response, status: int, *words: str) -> None:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["status"] == status
-    assert problem["request_id"] == answer.headers["x-request-id"]
-    for word in words:
-        assert word in problem["detail"]
+from domain.envelope import flag_stream
+from tests.integration.management import ADMIN, BOOLEAN, BRAZIL, OFF, Management, parts_at, refused
 
 
 def test_a_flag_is_created_and_read(api: Management) -> None:
@@ -342,7 +284,7 @@ def test_no_body_and_no_path_is_a_fault_of_ours(api: Management, body: Any, path
 
 def test_what_is_not_there_is_said_in_words(api: Management) -> None:
     refused(api.client.get("/nothing"), 404, "/nothing", "/openapi.json")
-    refused(api.ask("PATCH", "/default"), 405, "PATCH")
+    refused(api.ask("PUT", "/default"), 405, "PUT")
     form = api.client.post(
         "/api/v1/projects", content="key=a", headers={"X-API-Key": ADMIN, "Content-Type": "text/plain"}
     )
@@ -371,15 +313,13 @@ def test_without_dynamodb_analytics_answers_503(api: Management) -> None:
 
 def test_without_postgresql_it_answers_503_and_says_so() -> None:
     url = f"postgresql://postgres@127.0.0.1:{free_port()}/none"
-    store, catalogue = EventStore(url), Catalogue(url)
-    usage = UsageTable(dynamodb_client(f"http://127.0.0.1:{free_port()}", "us-east-1"), "none")
-    app = create_app(Parts(store, Commands(store), catalogue, usage, ADMIN))
-    with TestClient(app, raise_server_exceptions=False) as client:
+    found = parts_at(url)
+    with TestClient(create_app(found), raise_server_exceptions=False) as client:
         for path in ("", "/default"):
             answer = client.get(f"/api/v1/projects{path}", headers={"X-API-Key": ADMIN})
             refused(answer, 503, "Try again")
             assert answer.headers["retry-after"] == "1"
         assert client.get("/health/ready").status_code == 503
         assert client.get("/health/live").status_code == 200
-    store.close()
-    catalogue.close()
+    for part in (found.store, found.catalogue, found.audit):
+        part.close()

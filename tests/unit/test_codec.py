@@ -34,3 +34,9 @@ def test_a_stored_event_is_read_and_written_as_it_always_was(name: str) -> None:
 def test_a_name_that_was_never_an_event_is_no_event() -> None:
     with pytest.raises(KeyError):
         decode("FlagUpdated", b"{}")
+
+
+def test_the_id_of_the_request_is_kept_where_there_is_one() -> None:
+    stamp = Stamp("ana", STAMP.at, "", "abc123")
+    event, _ = decode("FlagTurnedOn", golden()["FlagTurnedOn"].encode())
+    assert decode(*encode(event, stamp)) == (event, stamp)

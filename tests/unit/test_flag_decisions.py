@@ -3,12 +3,13 @@ from functools import partial
 import pytest
 from pydantic import JsonValue
 
-from domain import flag
-from domain.errors import AlreadyExists, Invalid, NotFound
+from domain import flag, limits
+from domain.errors import AlreadyExists, InUse, Invalid, NotFound
 from domain.events import (
     DefaultServeChanged,
     FlagArchived,
     FlagCreated,
+    FlagDetailsChanged,
     FlagRestored,
     FlagTurnedOff,
     FlagTurnedOn,
@@ -19,6 +20,9 @@ from domain.events import (
     RuleMoved,
     RuleRemoved,
     TargetsChanged,
+    VariantAdded,
+    VariantChanged,
+    VariantRemoved,
 )
 from domain.targeting import (
     Clause,
@@ -182,3 +186,48 @@ def test_a_targeting_serves_only_variants_that_exist() -> None:
     to = FIRST.model_copy(update={"off_variant": "grey"})
     wish = given_flag().when(flag.change_targeting, environment="production", to=to)
     wish.refuses(Invalid, "'grey'", "on, off")
+
+
+def test_only_details_that_differ_are_an_event() -> None:
+    change = FlagDetailsChanged(description="", owner="ana", tags=("a",))
+    changed = FlagDetailsChanged(owner="ana", tags=("a",))
+    given_flag().when(flag.change_details, details=change).then(changed)
+    given_flag(changed).when(flag.change_details, details=change).stays_quiet()
+    given_flag(FlagArchived()).when(flag.change_details, details=change).refuses(Invalid, "archived")
+    assert changed.model_dump() == {"owner": "ana", "tags": ("a",)}
+    assert given_flag(changed).state.owner == "ana"
+    assert given_flag(changed).state.kind == "release"
+
+
+def test_a_variant_is_added_changed_and_removed() -> None:
+    added = VariantAdded(name="also", value=True)
+    put = partial(flag.put_variant, name="also")
+    given_flag().when(put, value=True).then(added)
+    given_flag(added).when(put, value=True).stays_quiet()
+    given_flag(added).when(put, value=False).then(VariantChanged(name="also", value=False))
+    given_flag(added).when(flag.remove_variant, name="also").then(VariantRemoved(name="also"))
+    given_flag().when(put, value=1).refuses(Invalid, "'also'", "boolean")
+    given_flag().when(flag.remove_variant, name="also").refuses(NotFound, "'also'", "on, off")
+    assert given_flag(added, VariantChanged(name="also", value=False)).state.variants["also"] is False
+    assert list(given_flag(added, VariantRemoved(name="also")).state.variants) == ["on", "off"]
+
+
+def test_a_float_flag_gets_floats_and_one_is_not_true() -> None:
+    floats = CREATED.model_copy(update={"type": FlagType.FLOAT, "variants": {"on": 1.0}})
+    given("flag", floats).when(flag.put_variant, name="on", value=1).stays_quiet()
+    objects = CREATED.model_copy(update={"type": FlagType.OBJECT, "variants": {"on": 1}})
+    changed = VariantChanged(name="on", value=True)
+    given("flag", objects).when(flag.put_variant, name="on", value=True).then(changed)
+
+
+def test_a_variant_that_is_served_stays() -> None:
+    remove = partial(flag.remove_variant, name="also")
+    added = VariantAdded(name="also", value=True)
+    serving = DefaultServeChanged(environment="production", serve=ServeVariant(variant="also"))
+    given_flag(added, serving).when(remove).refuses(InUse, "'also'", "production")
+    given_flag().when(flag.remove_variant, name="on").refuses(InUse, "begins with")
+
+
+def test_a_flag_has_so_many_variants_and_no_more() -> None:
+    many = CREATED.model_copy(update={"variants": {str(n): True for n in range(limits.VARIANTS)}})
+    given("flag", many).when(flag.put_variant, name="more", value=True).refuses(Invalid, str(limits.VARIANTS))

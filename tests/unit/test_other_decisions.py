@@ -8,10 +8,13 @@ from domain import access, project, segment
 from domain.access import ApiKey, assemble, is_well_formed
 from domain.errors import AlreadyExists, NotFound
 from domain.events import (
+    ApprovalsChanged,
     EnvironmentCreated,
+    EnvironmentRenamed,
     KeyIssued,
     KeyRevoked,
     ProjectCreated,
+    ProjectRenamed,
     SegmentArchived,
     SegmentChanged,
     SegmentCreated,
@@ -45,6 +48,25 @@ def test_an_environment_is_created_once() -> None:
     given("project", *PROJECT, qa).when(create, name="QA").stays_quiet()
     given("project", *PROJECT, qa).when(create, name="Other").refuses(AlreadyExists, "'QA'")
     given("project").when(create, name="QA").refuses(NotFound)
+
+
+def test_a_project_is_renamed() -> None:
+    given("project", *PROJECT).when(project.rename, name="Store").then(ProjectRenamed(name="Store"))
+    given("project", *PROJECT, ProjectRenamed(name="Store")).when(project.rename, name="Store").stays_quiet()
+
+
+def test_an_environment_is_renamed_and_asks_for_approvals() -> None:
+    change = partial(project.change_environment, key="staging")
+    renamed = EnvironmentRenamed(environment="staging", name="Stage")
+    two, none = (ApprovalsChanged(environment="staging", approvals=number) for number in (2, 0))
+    given("project", *PROJECT).when(change, name="Stage", approvals=2).then(renamed, two)
+    given("project", *PROJECT, renamed, two).when(change, name="Stage", approvals=2).stays_quiet()
+    given("project", *PROJECT, two).when(change, name=None, approvals=None).stays_quiet()
+    given("project", *PROJECT, two).when(change, name=None, approvals=0).then(none)
+    given("project", *PROJECT, two, none).when(change, name=None, approvals=0).stays_quiet()
+    given("project", *PROJECT).when(project.change_environment, key="qa", name="QA", approvals=None).refuses(
+        NotFound, "'qa'"
+    )
 
 
 def test_an_unknown_environment_is_named_with_the_known_ones() -> None:

@@ -1,0 +1,49 @@
+"""Several commands at once: all of them or none."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from api.http import StrictRoute
+from api.management.context import Writer
+from commands.wire import SentCommand, received
+from domain import limits
+from domain.aggregates import Folded
+from domain.values import Model, Slug
+
+router = APIRouter(prefix="/projects/{project}/commands", tags=["commands"], route_class=StrictRoute)
+
+
+class Bulk(Model):
+    """Each is decided on what those before it changed."""
+
+    commands: Annotated[tuple[SentCommand, ...], Field(min_length=1, max_length=limits.COMMANDS)]
+
+
+class Changed(BaseModel):
+    kind: str
+    key: str
+    version: int
+    position: int
+
+
+class BulkAnswer(BaseModel):
+    """What each command was about, in their order, and the last position of it all."""
+
+    changed: list[Changed]
+    position: int
+
+
+@router.post("")
+def give_commands(project: Slug, body: Bulk, write: Writer) -> BulkAnswer:
+    """Carries out all of the commands in one transaction, or none when any is refused."""
+    commands: list[Any] = [received(project, each) for each in body.commands]
+    changed = [_changed(folded) for folded in write.give_all(commands)]
+    return BulkAnswer(changed=changed, position=max(each.position for each in changed))
+
+
+def _changed(folded: Folded) -> Changed:
+    return Changed(
+        kind=folded.stream.kind, key=folded.stream.key, version=folded.version, position=folded.position
+    )

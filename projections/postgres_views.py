@@ -1,0 +1,97 @@
+"""What the views in PostgreSQL have in common: connections, and a position moved with what is written."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from domain.envelope import Recorded
+from projections.folds import Folds
+from projections.ruleset_store import Moved
+
+POOL_SIZE = 5
+WAIT_SECONDS = 2
+STATEMENT_TIMEOUT = "-c statement_timeout=10000"  # milliseconds; no list takes a tenth of it
+
+VIEWS = """
+CREATE TABLE IF NOT EXISTS togglemaster_views (
+    name text PRIMARY KEY,
+    position bigint NOT NULL
+)
+"""
+SETUP_LOCK = 0x6361746C6F67  # an advisory lock of its own, so that processes starting together do not collide
+
+
+class ViewUnavailable(Exception):
+    """PostgreSQL did not answer."""
+
+
+class PostgresView(ABC):
+    """Thread-safe. Every method raises ViewUnavailable when PostgreSQL cannot be reached.
+
+    A view whose tables change their shape gets another `name` and other tables, and is filled from the log;
+    `tables` drops the old ones.
+    """
+
+    name: str
+    tables: str
+
+    @abstractmethod
+    def write(self, batch: list[Recorded], folds: Folds, *, after: int) -> None:
+        """In one transaction that moves the position too; raises Moved when the view is not at `after`."""
+
+    def __init__(self, url: str) -> None:
+        """Opens no connection before it is first used."""
+        self._pool = ConnectionPool(
+            url,
+            min_size=0,
+            max_size=POOL_SIZE,
+            timeout=WAIT_SECONDS,
+            open=False,
+            check=ConnectionPool.check_connection,
+            kwargs={"row_factory": dict_row, "options": STATEMENT_TIMEOUT},
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def create_tables(self) -> None:
+        with self.connection() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (SETUP_LOCK,))
+            connection.execute(VIEWS)
+            connection.execute(self.tables.encode())
+            connection.execute(
+                "INSERT INTO togglemaster_views VALUES (%s, 0) ON CONFLICT DO NOTHING", (self.name,)
+            )
+
+    def position(self) -> int:
+        with self.connection() as connection:
+            row = connection.execute(
+                "SELECT position FROM togglemaster_views WHERE name = %s", (self.name,)
+            ).fetchone()
+        return int(row["position"]) if row else 0
+
+    @contextmanager
+    def moved(self, *, after: int, to: int) -> Iterator[psycopg.Connection[Any]]:
+        """A transaction that moves the view on; raises Moved, writing nothing, when it is not at `after`."""
+        with self.connection() as connection:
+            moved = connection.execute(
+                "UPDATE togglemaster_views SET position = %s WHERE name = %s AND position = %s",
+                (to, self.name, after),
+            )
+            if moved.rowcount != 1:
+                raise Moved(f"the {self.name} is not at {after}")
+            yield connection
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[Any]]:
+        try:
+            self._pool.open()
+            with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as problem:
+            raise ViewUnavailable(f"PostgreSQL: {problem}") from problem
