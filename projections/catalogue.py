@@ -3,7 +3,7 @@
 Rows and the position they stand at are written in one transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -64,6 +64,7 @@ INSERT INTO togglemaster_catalogue_2 VALUES (
 PAGE = """
 SELECT * FROM togglemaster_catalogue_2
 WHERE kind = %(kind)s AND (%(project)s = '' OR project = %(project)s) AND archived = %(archived)s
+  AND (%(projects)s::text[] IS NULL OR project = ANY (%(projects)s))
   AND (%(environment)s = '' OR environment = %(environment)s)
   AND (%(of_kind)s = '' OR of_kind = %(of_kind)s) AND (%(owner)s = '' OR owner = %(owner)s)
   AND (%(tag)s = '' OR %(tag)s = ANY (tags))
@@ -87,11 +88,15 @@ BEYOND: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What is empty does not narrow. `of_kind` is the kind of a flag (release, experiment, ...) or of a key;
-    `environment` is for API keys, which belong to one; `search` is looked for in keys, names, descriptions,
-    tags and owners, in any case of letters."""
+    """What is empty does not narrow; `projects` None is all of them.
+
+    `of_kind` is the kind of a flag (release, experiment, ...) or of a key; `environment` is for API keys,
+    which belong to one; `search` is looked for in keys, names, descriptions, tags and owners, in any case of
+    letters.
+    """
 
     archived: bool = False
+    projects: Sequence[str] | None = None
     environment: str = ""
     of_kind: str = ""
     owner: str = ""

@@ -6,10 +6,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.http import StrictRoute
-from api.management.context import Writer
+from api.management.access import require
+from api.management.context import Giver
 from commands.wire import SentCommand, received
 from domain import limits
 from domain.aggregates import Folded
+from domain.roles import Permission
 from domain.values import Model, Slug
 
 router = APIRouter(prefix="/projects/{project}/commands", tags=["commands"], route_class=StrictRoute)
@@ -36,9 +38,11 @@ class BulkAnswer(BaseModel):
 
 
 @router.post("")
-def give_commands(project: Slug, body: Bulk, write: Writer) -> BulkAnswer:
+def give_commands(project: Slug, body: Bulk, write: Giver) -> BulkAnswer:
     """Carries out all of the commands in one transaction, or none when any is refused."""
     commands: list[Any] = [received(project, each) for each in body.commands]
+    for command in commands:
+        require(write.who, Permission.WRITE, project, getattr(command, "environment", ""))
     changed = [_changed(folded) for folded in write.give_all(commands)]
     return BulkAnswer(changed=changed, position=max(each.position for each in changed))
 

@@ -1,9 +1,8 @@
 """What every management route needs: who asks, what they expect, and the parts that answer."""
 
 import hashlib
-import hmac
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, cast
 
@@ -11,6 +10,7 @@ from fastapi import Depends, Header, HTTPException, Query, Request, Response
 from pydantic import StringConstraints
 
 from api.http import request_id
+from api.management.access import Authenticator, PrincipalOf, permitted, require
 from commands.event_store import EventStore, Once
 from commands.handlers import Commands
 from commands.models import Command
@@ -19,6 +19,7 @@ from domain.aggregates import Folded, fold_all
 from domain.envelope import Stamp, Stream, project_stream
 from domain.errors import NotFound
 from domain.project import Project
+from domain.roles import EVERY, Permission, Principal
 from projections.audit_trail import AuditTrail
 from projections.catalogue import Catalogue, Filter
 from projections.postgres_views import PostgresView
@@ -39,7 +40,7 @@ class Parts:
     catalogue: Catalogue
     audit: AuditTrail
     usage: UsageTable
-    admin_key: str
+    authenticators: tuple[Authenticator, ...]
 
 
 def parts(request: Request) -> Parts:
@@ -49,39 +50,17 @@ def parts(request: Request) -> Parts:
 PartsOf = Annotated[Parts, Depends(parts)]
 
 
-def administrator(
-    parts: PartsOf,
-    authorization: Annotated[str, Header()] = "",
-    x_api_key: Annotated[str, Header()] = "",
-) -> str:
-    """Who asks; 401 for anybody but the administrator."""
-    key = x_api_key or authorization.removeprefix("Bearer ").strip()
-    if not key:
-        raise HTTPException(
-            401,
-            "the management API needs a key: send 'Authorization: Bearer <key>' or 'X-API-Key: <key>'",
-            {"WWW-Authenticate": "Bearer"},
-        )
-    if not hmac.compare_digest(_digest(key), _digest(parts.admin_key)):
-        raise HTTPException(401, "this is not the administrator's key", {"WWW-Authenticate": "Bearer"})
-    return "administrator"
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "replace")).digest()
-
-
 def stamp(
     request: Request,
-    by: Annotated[str, Depends(administrator)],
+    who: PrincipalOf,
     x_reason: Annotated[str, Header(max_length=REASON_LENGTH, description="why; kept with the event")] = "",
 ) -> Stamp:
-    return Stamp(by, utc_now(), x_reason, request_id(request))
+    return Stamp(who.name, utc_now(), x_reason, request_id(request))
 
 
 async def once(
     request: Request,
-    by: Annotated[str, Depends(administrator)],
+    who: PrincipalOf,
     idempotency_key: Annotated[
         str,
         Header(
@@ -96,7 +75,7 @@ async def once(
         return None
     asked = (request.method, request.url.path, request.url.query, request.headers.get("if-match", ""))
     fingerprint = hashlib.sha256("\n".join(asked).encode() + b"\n" + await request.body()).digest()
-    return Once(by, idempotency_key, fingerprint)
+    return Once(who.name, idempotency_key, fingerprint)
 
 
 def expected_version(
@@ -117,6 +96,7 @@ class Write:
     """One write request, ready to give its command."""
 
     parts: Parts
+    who: Principal
     stamp: Stamp
     expected: int | None
     once: Once | None
@@ -137,15 +117,30 @@ class Write:
 
 def write(
     parts: PartsOf,
+    who: PrincipalOf,
     stamp: Annotated[Stamp, Depends(stamp)],
     expected: Annotated[int | None, Depends(expected_version)],
     once: Annotated[Once | None, Depends(once)],
     response: Response,
 ) -> Write:
-    return Write(parts, stamp, expected, once, response)
+    return Write(parts, who, stamp, expected, once, response)
 
 
-Writer = Annotated[Write, Depends(write)]
+def _writing(permission: Permission) -> Callable[..., Write]:
+    def permitted_write(
+        _: Annotated[Principal, Depends(permitted(permission))], write: Annotated[Write, Depends(write)]
+    ) -> Write:
+        return write
+
+    return permitted_write
+
+
+Giver = Annotated[Write, Depends(_writing(Permission.READ))]
+"""For routes that look at each command themselves."""
+
+Writer = Annotated[Write, Depends(_writing(Permission.WRITE))]
+Approver = Annotated[Write, Depends(_writing(Permission.APPROVE))]
+Administrator = Annotated[Write, Depends(_writing(Permission.ADMINISTER))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +148,7 @@ class Read:
     """One read request. Single things come from the log and are never stale; lists from the catalogue."""
 
     parts: Parts
+    who: Principal
     response: Response
 
     def one(self, stream: Stream, what: str) -> Folded:
@@ -169,8 +165,10 @@ class Read:
         return cast("Project", folded.state)
 
 
-def read(parts: PartsOf, response: Response, _: Annotated[str, Depends(administrator)]) -> Read:
-    return Read(parts, response)
+def read(
+    parts: PartsOf, response: Response, who: Annotated[Principal, Depends(permitted(Permission.READ))]
+) -> Read:
+    return Read(parts, who, response)
 
 
 Reader = Annotated[Read, Depends(read)]
@@ -201,8 +199,9 @@ NoNul = StringConstraints(max_length=300, pattern=r"^[^\x00]*$")
 
 
 def listing(
+    request: Request,
     parts: PartsOf,
-    _: Annotated[str, Depends(administrator)],
+    who: PrincipalOf,
     after: Annotated[str, NoNul, Query(description="`next` of the page before, with the same `sort`")] = "",
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 100,
     sort: Annotated[Order, Query(description="'-' puts the last first")] = "key",
@@ -219,8 +218,11 @@ def listing(
 ) -> Listing:
     if not sort.endswith("key") and after and not (after.isdecimal() and len(after) <= LONGEST_PLACE):
         raise HTTPException(422, f"'after' is not the 'next' of a page sorted by '{sort}'")
+    if project := request.path_params.get("project"):
+        require(who, Permission.READ, project)
     position = wait_for(parts.catalogue, min_position)
-    only = Filter(archived=archived, of_kind=kind, owner=owner, tag=tag, search=search)
+    projects = None if EVERY in who.projects() else sorted(who.projects())
+    only = Filter(projects=projects, archived=archived, of_kind=kind, owner=owner, tag=tag, search=search)
     return Listing(parts.catalogue, after, limit, sort, only, position)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, status
 
 from api.http import StrictRoute
-from api.management.context import Lister, Reader, Writer
+from api.management.context import Administrator, Lister, Reader
 from api.management.shapes import (
     KeyAnswer,
     KeyPage,
@@ -35,7 +35,7 @@ class NewKey(Model):
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-def issue_key(project: Slug, environment: Slug, body: NewKey, write: Writer) -> NewKeyAnswer:
+def issue_key(project: Slug, environment: Slug, body: NewKey, write: Administrator) -> NewKeyAnswer:
     """Makes a key for the evaluation API. It is shown this once; only its hash is kept."""
     key_id, key = new_key(body.kind)
     command = IssueKey(
@@ -57,6 +57,6 @@ def list_keys(project: Slug, environment: Slug, listing: Lister, read: Reader) -
 
 
 @router.delete("/{key_id}")
-def revoke_key(project: Slug, environment: Slug, key_id: KeyId, write: Writer) -> KeyAnswer:
+def revoke_key(project: Slug, environment: Slug, key_id: KeyId, write: Administrator) -> KeyAnswer:
     """Takes effect in every evaluator as soon as the change reaches it."""
     return key_answer(write.give(RevokeKey(project=project, environment=environment, id=key_id)))

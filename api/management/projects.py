@@ -6,7 +6,7 @@ from fastapi import APIRouter, status
 from pydantic import Field
 
 from api.http import StrictRoute
-from api.management.context import Lister, Reader, Writer
+from api.management.context import Administrator, Lister, Reader
 from api.management.shapes import (
     EnvironmentAnswer,
     EnvironmentShape,
@@ -29,7 +29,7 @@ class NewProject(Model):
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-def create_project(body: NewProject, write: Writer) -> ProjectAnswer:
+def create_project(body: NewProject, write: Administrator) -> ProjectAnswer:
     """Makes a project with the environments development, staging and production."""
     return project_answer(write.give(CreateProject(project=body.key, name=body.name)))
 
@@ -52,12 +52,12 @@ class ProjectChange(Model):
 
 
 @router.patch("/{project}")
-def rename_project(project: Slug, body: ProjectChange, write: Writer) -> ProjectAnswer:
+def rename_project(project: Slug, body: ProjectChange, write: Administrator) -> ProjectAnswer:
     return project_answer(write.give(RenameProject(project=project, name=body.name)))
 
 
 @router.post("/{project}/environments", status_code=status.HTTP_201_CREATED)
-def create_environment(project: Slug, body: NewProject, write: Writer) -> EnvironmentAnswer:
+def create_environment(project: Slug, body: NewProject, write: Administrator) -> EnvironmentAnswer:
     """Makes an environment. Every flag is off in it until it is turned on there."""
     folded = write.give(CreateEnvironment(project=project, environment=body.key, name=body.name))
     return EnvironmentAnswer(key=body.key, name=body.name, project=project, position=folded.position)
@@ -72,7 +72,7 @@ class EnvironmentChange(Model):
 
 @router.patch("/{project}/environments/{environment}")
 def change_environment(
-    project: Slug, environment: Slug, body: EnvironmentChange, write: Writer
+    project: Slug, environment: Slug, body: EnvironmentChange, write: Administrator
 ) -> ProjectAnswer:
     command = ChangeEnvironment(
         project=project, environment=environment, name=body.name, approvals=body.approvals

@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from api.management.access import AdministratorKey
 from api.management.app import create_app
 from api.management.context import Parts
 from commands.event_store import EventStore
@@ -33,5 +34,5 @@ def parts(settings: Settings) -> Parts:
         catalogue=Catalogue(settings.postgres_url),
         audit=AuditTrail(settings.postgres_url),
         usage=UsageTable(dynamodb, settings.usage_table),
-        admin_key=settings.admin_key,
+        authenticators=(AdministratorKey(settings.admin_key),),
     )

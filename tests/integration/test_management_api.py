@@ -215,7 +215,7 @@ def test_nobody_but_the_administrator(api: Management, headers: dict[str, Any]) 
         ("DELETE", "/default/segments/x"),
     ):
         answer = api.client.request(method, f"/api/v1/projects{path}", headers=headers)
-        refused(answer, 401, "key")
+        refused(answer, 401, "credential")
         assert answer.headers["www-authenticate"] == "Bearer"
     bearer = api.client.get("/api/v1/projects", headers={"Authorization": f"Bearer {ADMIN}"})
     assert bearer.status_code == 200
