@@ -7,12 +7,15 @@ the system it came from had put it; each counts in that system's own steps, so n
 """
 
 import hashlib
+import math
 import struct
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import mmh3
 
+from domain.cbor import encoded
+from domain.json_text import number_text
 from domain.values import SCALE
 
 AlgorithmName = Literal[
@@ -22,13 +25,17 @@ AlgorithmName = Literal[
     "unleash_variant",
     "launchdarkly",
     "flagd",
+    "flagd1",
+    "flagd3",
+    "flagd3_text",
+    "flagd3_pair",
     "growthbook1",
     "growthbook2",
     "flagsmith",
 ]
 
-Hash = Callable[[str, str, int], int]
-"""Salt, value, steps -> bucket, from 0 to steps - 1."""
+Hash = Callable[[str, Any, int], int]
+"""Salt, what was read of the value, steps -> bucket, from 0 to steps - 1."""
 
 UNLEASH_VARIANT_SEED = 86_028_157
 LAUNCHDARKLY_DIGITS = 15
@@ -37,12 +44,54 @@ FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
 FLAGSMITH_STEPS = 9_999
 
 
+def bucketing_value(value: object) -> str | None:
+    """What is hashed for an attribute: strings as they are, whole numbers in decimal, nothing else.
+
+    5 and 5.0 are the same subject, as JSON makes no difference between them.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, int) else None
+
+
+def _scalar_text(value: object) -> str | None:
+    """As JSON writes it: also true, false and fractions."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and math.isfinite(value) and not value.is_integer():
+        return repr(value)
+    return bucketing_value(value)
+
+
+def _text_or_number(value: object) -> str | None:
+    """Numbers as ECMAScript writes them, fractions too."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number_text(value)
+    return bucketing_value(value)
+
+
+def _no_list(value: object) -> Any:
+    """The value itself; a list is not one, nor what is no finite number."""
+    if isinstance(value, list) or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value
+
+
 class Algorithm(NamedTuple):
-    """`steps` None: as many as the split says (`of`). `missing` is the bucket where there is no value."""
+    """`steps` None: as many as the split or gate says (`of`).
+
+    `missing` is the bucket where there is no value. `read` makes of an attribute what is hashed; None for
+    what cannot be.
+    """
 
     hash: Hash
     steps: int | None
     missing: int | None = None
+    read: Callable[[object], Any] = bucketing_value
 
 
 def bucket(salt: str, value: str) -> int:
@@ -75,6 +124,24 @@ def _launchdarkly(salt: str, value: str, steps: int) -> int:
 
 def _flagd(salt: str, value: str, steps: int) -> int:
     return (mmh3.hash(salt + value, 0, False) * steps) >> 32
+
+
+def _flagd1(salt: str, value: str, steps: int) -> int:
+    """Of a hash with a sign; its lowest number has no positive twin and shares the last bucket."""
+    return min((abs(mmh3.hash(salt + value, 0)) * steps) >> 31, steps - 1)
+
+
+def _flagd3(salt: str, value: Any, steps: int) -> int:
+    """Of the value alone, whatever its type; the salt is for those below."""
+    return (mmh3.hash(encoded(value), 0, False) * steps) >> 32
+
+
+def _flagd3_text(salt: str, value: str, steps: int) -> int:
+    return _flagd3("", salt + value, steps)
+
+
+def _flagd3_pair(salt: str, value: Any, steps: int) -> int:
+    return _flagd3("", [salt, value], steps)
 
 
 def _growthbook1(salt: str, value: str, steps: int) -> int:
@@ -113,22 +180,12 @@ ALGORITHMS: Mapping[AlgorithmName, Algorithm] = {
     "unleash": Algorithm(_unleash, 100),
     "unleash_variant": Algorithm(_unleash_variant, None),
     "launchdarkly": Algorithm(_launchdarkly, SCALE, missing=0),
-    "flagd": Algorithm(_flagd, None),
-    "growthbook1": Algorithm(_growthbook1, 1_000),
-    "growthbook2": Algorithm(_growthbook2, 10_000),
+    "flagd": Algorithm(_flagd, None, read=_scalar_text),
+    "flagd1": Algorithm(_flagd1, None, read=_scalar_text),
+    "flagd3": Algorithm(_flagd3, None, read=_no_list),
+    "flagd3_text": Algorithm(_flagd3_text, None, read=_scalar_text),
+    "flagd3_pair": Algorithm(_flagd3_pair, None, read=_no_list),
+    "growthbook1": Algorithm(_growthbook1, 1_000, read=_text_or_number),
+    "growthbook2": Algorithm(_growthbook2, 10_000, read=_text_or_number),
     "flagsmith": Algorithm(_flagsmith, FLAGSMITH_STEPS),
 }
-
-
-def bucketing_value(value: object) -> str | None:
-    """What is hashed for an attribute: strings as they are, whole numbers in decimal, nothing else.
-
-    5 and 5.0 are the same subject, as JSON makes no difference between them.
-    """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value) if isinstance(value, int) else None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Protocol, assert_never
 
 from pydantic import Field
 
-from domain.bucketing import ALGORITHMS, AlgorithmName, bucketing_value
+from domain.bucketing import ALGORITHMS, AlgorithmName
 from domain.operators import OPERATORS, Test
 from domain.targeting import (
     All,
@@ -20,6 +20,7 @@ from domain.targeting import (
     InBucket,
     InSegment,
     Not,
+    ProblemCode,
     Unanswerable,
 )
 
@@ -28,7 +29,15 @@ Context = Mapping[str, Any]
 
 
 class Malformed(Exception):
-    """A flag that cannot be answered as it is written. Evaluation turns it into PARSE_ERROR."""
+    """A flag that cannot be answered as it is written. Evaluation turns it into an error of this code."""
+
+    code: ProblemCode = "PARSE_ERROR"
+
+    @classmethod
+    def by(cls, problem: Unanswerable) -> "Malformed":
+        made = cls(problem.unanswerable)
+        made.code = problem.code
+        return made
 
 
 class Scope(Protocol):
@@ -75,12 +84,12 @@ def _predicate(  # noqa: C901, PLR0911 - one line a kind
             return lambda context, scope: scope.variant_of(key, context) in wanted
         case InBucket(bucket=gate):
             return _in_bucket(gate, gate_salt)
-        case AnyElement(any_element=attribute, where=where):
-            return _any_element(attribute, compile_condition(where, gate_salt, watch))
+        case AnyElement(any_element=attribute, where=where, whole=whole):
+            return _any_element(attribute, compile_condition(where, gate_salt, watch), whole)
         case Constant(constant=constant):
             return lambda context, scope: constant
-        case Unanswerable(unanswerable=why):
-            return _unanswerable(why)
+        case Unanswerable():
+            return _unanswerable(condition)
         case _:
             assert_never(condition)
 
@@ -132,7 +141,8 @@ def _decider_of_any(branches: list[tuple[Predicate, Decider | None]]) -> Decider
 def attribute_getter(attribute: str) -> Callable[[Context], Any]:
     """`plan`, `organization.plan` or `/organization/plan`; a key with that very name comes first.
 
-    Null and absent are the same: None.
+    In an array a step is an index from 0, or `length`: how many elements there are. Null and absent are the
+    same: None.
     """
     steps = _steps(attribute)
     if len(steps) == 1:
@@ -161,7 +171,7 @@ def _steps(attribute: str) -> list[str]:
 def _walk(value: Any, steps: list[str]) -> Any:
     for step in steps:
         if isinstance(value, list):
-            value = value[int(step)] if step.isdecimal() and int(step) < len(value) else None
+            value = _in_list(value, step)
         elif isinstance(value, Mapping):
             value = value.get(step)
         else:
@@ -169,14 +179,22 @@ def _walk(value: Any, steps: list[str]) -> Any:
     return value
 
 
-def bucketer(attribute: str, salt: str, algorithm: AlgorithmName, steps: int) -> Bucketer:
+def _in_list(elements: list[Any], step: str) -> Any:
+    if step == "length":
+        return len(elements)
+    return elements[int(step)] if step.isdecimal() and int(step) < len(elements) else None
+
+
+def bucketer(attribute: str, salt: str, algorithm: AlgorithmName, steps: int, prefix: str = "") -> Bucketer:
     """0 to steps - 1; what the algorithm says, None but for one, where the attribute cannot be hashed."""
     get = attribute_getter(attribute)
-    hashed, _, missing = ALGORITHMS[algorithm]
+    hashed, _, missing, read = ALGORITHMS[algorithm]
 
     def bucket_of(context: Context) -> int | None:
-        value = bucketing_value(get(context))
-        return missing if value is None else hashed(salt, value, steps)
+        value = read(get(context))
+        if value is None:
+            return missing
+        return hashed(salt, prefix + value if prefix else value, steps)
 
     return bucket_of
 
@@ -190,16 +208,16 @@ class Bucketing:
     algorithm: AlgorithmName
     steps: int
     bucket: Annotated[Bucketer, Field(exclude=True)] = field(compare=False, repr=False)
+    prefix: Annotated[str, Field(exclude_if=lambda prefix: not prefix)] = ""
 
 
-def bucketing(by: str, salt: str, algorithm: AlgorithmName, steps: int) -> Bucketing:
-    return Bucketing(by, salt, algorithm, steps, bucketer(by, salt, algorithm, steps))
+def bucketing(by: str, salt: str, algorithm: AlgorithmName, steps: int, prefix: str = "") -> Bucketing:
+    return Bucketing(by, salt, algorithm, steps, bucketer(by, salt, algorithm, steps, prefix), prefix)
 
 
 def gate_bucketing(gate: Gate, gate_salt: str) -> Bucketing:
-    steps = ALGORITHMS[gate.algorithm].steps
-    assert steps is not None
-    return bucketing(gate.by, gate_salt if gate.salt is None else gate.salt, gate.algorithm, steps)
+    salt = gate_salt if gate.salt is None else gate.salt
+    return bucketing(gate.by, salt, gate.algorithm, gate.steps, gate.prefix)
 
 
 def gate_bucketer(gate: Gate, gate_salt: str) -> Bucketer:
@@ -247,13 +265,13 @@ def _clause(clause: Clause) -> Predicate:
 
 def _general_clause(clause: Clause, test: Test) -> Predicate:
     get, negate = attribute_getter(clause.attribute), clause.negate
-    if_missing = clause.on_missing == "match"
+    if_missing, each_element = clause.on_missing == "match", not clause.whole
 
     def holds(context: Context, scope: Scope) -> bool:
         value = get(context)
         if value is None:
             return if_missing
-        if isinstance(value, list):
+        if isinstance(value, list) and each_element:
             return any(test(each) for each in value) != negate
         return test(value) != negate
 
@@ -288,22 +306,26 @@ def _in_bucket(gate: Gate, gate_salt: str) -> Predicate:
     return holds
 
 
-def _any_element(attribute: str, where: Predicate) -> Predicate:
-    get = attribute_getter(attribute)
+def _any_element(attribute: str, where: Predicate, whole: bool) -> Predicate:
+    get, context_of = attribute_getter(attribute), _as_value if whole else _as_context
 
     def holds(context: Context, scope: Scope) -> bool:
         elements = get(context)
-        return isinstance(elements, list) and any(where(_as_context(each), scope) for each in elements)
+        return isinstance(elements, list) and any(where(context_of(each), scope) for each in elements)
 
     return holds
 
 
 def _as_context(element: Any) -> Context:
-    return element if isinstance(element, Mapping) else {"value": element}
+    return element if isinstance(element, Mapping) else _as_value(element)
 
 
-def _unanswerable(why: str) -> Predicate:
+def _as_value(element: Any) -> Context:
+    return {"value": element}
+
+
+def _unanswerable(problem: Unanswerable) -> Predicate:
     def holds(context: Context, scope: Scope) -> bool:
-        raise Malformed(why)
+        raise Malformed.by(problem)
 
     return holds

@@ -122,7 +122,7 @@ def evaluate(ruleset: Flags, key: str, context: Context) -> Evaluation:
         decide = flag.decide  # read before it is called: CPython 3.11 has no fast path for both at once
         return decide(context, ruleset)
     except Malformed as problem:
-        return _error("PARSE_ERROR", f"flag '{key}': {problem}", flag.version)
+        return _error(problem.code, f"flag '{key}': {problem}", flag.version)
     except Exception as problem:  # evaluation is total; the caller gets its own default
         return _error("GENERAL", f"flag '{key}': {problem!r}", flag.version)
 
@@ -296,17 +296,17 @@ def _compile_serve(flag: FlagDocument, serve: Serve, reason: Reason, **why: Any)
         case ServeCodeDefault():
             code_default = _fixed(flag, None, reason, **why)
             return lambda context, scope: code_default
-        case Unanswerable(unanswerable=problem):
-            return _serve_nothing(problem)
+        case Unanswerable():
+            return _serve_nothing(serve)
         case ServeSplit(split=split):
             return _compile_split(flag, split, **why)
         case _:
             assert_never(serve)
 
 
-def _serve_nothing(problem: str) -> Server:
+def _serve_nothing(problem: Unanswerable) -> Server:
     def serve(context: Context, scope: Scope) -> Evaluation | None:
-        raise Malformed(problem)
+        raise Malformed.by(problem)
 
     return serve
 
@@ -346,7 +346,7 @@ def _ranges(flag: FlagDocument, split: Split) -> Iterator[Share]:
 
 def _compile_split(flag: FlagDocument, split: Split, **why: Any) -> Server:
     salt = flag.split_salt if split.salt is None else split.salt
-    by = bucketing(split.by, salt, split.algorithm, split.steps)
+    by = bucketing(split.by, salt, split.algorithm, split.steps, split.prefix)
     shares = shares_of(flag, split)
     ends = [share.end for share in shares]
     answers = [
@@ -360,18 +360,19 @@ def _compile_split(flag: FlagDocument, split: Split, **why: Any) -> Server:
 
     name = plain_name(split.by)
     if split.algorithm == "native" and name is not None:
-        return _native_split(name, salt, ends, answers, serve)
+        return _native_split(name, f"{salt}:{split.prefix}", ends, answers, serve)
     return serve
 
 
 def _native_split(
-    name: str, salt: str, ends: list[int], answers: list[Evaluation | None], serve: Server
+    name: str, prefix: str, ends: list[int], answers: list[Evaluation | None], serve: Server
 ) -> Server:
     """The commonest split, of a text by our own hash, with nothing between the attribute and the answer.
 
-    The ends are put in the hash's scale, rounded up: `(hash * SCALE) >> 32 < end` is `hash < edge`.
+    `prefix` is what is hashed before the text. The ends are put in the hash's scale, rounded up:
+    `(hash * SCALE) >> 32 < end` is `hash < edge`.
     """
-    prefix, hashed = f"{salt}:", mmh3.hash
+    hashed = mmh3.hash
     edges = [-(-(end << 32) // SCALE) for end in ends]
 
     def serve_text(context: Context, scope: Scope) -> Evaluation | None:

@@ -8,13 +8,14 @@ from typing import Any, Literal, Protocol
 import re2
 
 from domain.dates import instant
+from domain.json_text import kind_test, same_json_test
 from domain.networks import network_test
-from domain.versions import Version, caret_range, tilde_range, version
+from domain.versions import Version, caret_range, padded, tilde_range, version
 
 Scalar = bool | int | float | str
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 Test = Callable[[Any], bool]
-Coercion = Literal["strict", "partial", "lenient"]
+Coercion = Literal["strict", "partial", "lenient", "padded"]
 
 
 class Asked(Protocol):
@@ -100,6 +101,11 @@ def _text(compare: Callable[[str, tuple[str, ...]], bool]) -> Operator:
     return of
 
 
+def _text_order(compare: Callable[[str, str], bool]) -> Operator:
+    """In the order of Unicode's numbers for characters."""
+    return _text(lambda text, wanted: any(compare(text, each) for each in wanted))
+
+
 def _matches(asked: Asked) -> Test:
     """RE2, found anywhere in the text: linear in its length whatever the pattern."""
     options = re2.Options()
@@ -157,10 +163,14 @@ def _date(compare: Callable[[Any, Any], Any]) -> Operator:
     return of
 
 
-def _versions(asked: Asked) -> list[Version]:
+def _read_version(value: Any, coerce: Coercion) -> Version | str | None:
+    return padded(value) if coerce == "padded" else version(value, coerce)
+
+
+def _versions(asked: Asked) -> list[Any]:
     found = []
     for each in asked.values:
-        if (parsed := version(each, asked.coerce)) is None:
+        if (parsed := _read_version(each, asked.coerce)) is None:
             raise ValueError(f"{each!r} is not a semantic version like 1.2.3")
         found.append(parsed)
     return found
@@ -171,7 +181,7 @@ def _version(compare: Callable[[Any, Any], Any]) -> Operator:
         wanted, coerce = _versions(asked), asked.coerce
 
         def test(value: Any) -> bool:
-            parsed = version(value, coerce)
+            parsed = _read_version(value, coerce)
             return parsed is not None and any(compare(parsed, each) for each in wanted)
 
         return test
@@ -181,7 +191,9 @@ def _version(compare: Callable[[Any, Any], Any]) -> Operator:
 
 def _version_range(bounds: Callable[[Version], tuple[Version, Version]]) -> Operator:
     def of(asked: Asked) -> Test:
-        ranges, coerce = [bounds(each) for each in _versions(asked)], asked.coerce
+        if (coerce := asked.coerce) == "padded":
+            raise ValueError("padded versions can be compared, but have no ranges")
+        ranges = [bounds(each) for each in _versions(asked)]
 
         def test(value: Any) -> bool:
             parsed = version(value, coerce)
@@ -192,6 +204,40 @@ def _version_range(bounds: Callable[[Version], tuple[Version, Version]]) -> Oper
     return of
 
 
+def _modulo(asked: Asked) -> Test:
+    """Values are `divisor|remainder`; the remainder has the sign of the divisor, as in Python."""
+    lenient, wanted = asked.coerce == "lenient", [_division(str(value)) for value in asked.values]
+
+    def test(value: Any) -> bool:
+        number = _number_of(value, lenient)
+        return number is not None and any(_leaves(number, *each) for each in wanted)
+
+    return test
+
+
+def _leaves(number: float, divisor: float, remainder: float) -> bool:
+    try:
+        return number % divisor == remainder
+    except OverflowError:  # a whole number beyond what floats can hold, by a divisor that is none
+        return False
+
+
+def _division(text: str) -> tuple[float, float]:
+    divisor, _, remainder = text.partition("|")
+    if not (NUMBER.fullmatch(divisor) and NUMBER.fullmatch(remainder) and float(divisor)):
+        raise ValueError(f"'{text}' is not a divisor and a remainder like '4|3'")
+    return float(divisor), float(remainder)
+
+
+def _is_a(asked: Asked) -> Test:
+    return kind_test([str(value) for value in asked.values])
+
+
+def _same_json(asked: Asked) -> Test:
+    """Leniently, in whatever order the keys are."""
+    return same_json_test([str(value) for value in asked.values], any_order=asked.coerce == "lenient")
+
+
 def _in_cidr(asked: Asked) -> Test:
     return network_test([str(value) for value in asked.values])
 
@@ -199,6 +245,12 @@ def _in_cidr(asked: Asked) -> Test:
 OPERATORS: Mapping[str, Operator] = {
     "equals": _equals,
     "in": _equals,
+    "text_lt": _text_order(operator.lt),
+    "text_le": _text_order(operator.le),
+    "text_gt": _text_order(operator.gt),
+    "text_ge": _text_order(operator.ge),
+    "is_a": _is_a,
+    "same_json": _same_json,
     "exists": lambda _: lambda value: value is not None,
     "contains": _text(lambda text, parts: any(part in text for part in parts)),
     "starts_with": _text(str.startswith),
@@ -210,6 +262,7 @@ OPERATORS: Mapping[str, Operator] = {
     "le": _number(operator.le),
     "gt": _number(operator.gt),
     "ge": _number(operator.ge),
+    "modulo": _modulo,
     "before": _date(operator.lt),
     "after": _date(operator.gt),
     "semver_eq": _version(operator.eq),

@@ -57,7 +57,7 @@ class Principal:
     grants: tuple[Grant, ...]
 
     def may(self, permission: Permission, project: str, environment: str = "") -> bool:
-        """`environment` is empty for what belongs to the whole project; `project` is EVERY for all of them."""
+        """`environment` is empty for what is the whole project's; `project` is EVERY for all of them."""
         return any(grant.allows(permission, project, environment) for grant in self.grants)
 
     def projects(self) -> frozenset[str]:

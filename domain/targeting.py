@@ -19,19 +19,35 @@ from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, S
 
 from domain import limits
 from domain.bucketing import ALGORITHMS, AlgorithmName
-from domain.operators import OPERATORS
+from domain.operators import OPERATORS, Coercion
 from domain.values import SCALE, FlagKey, Model, Text, VariantName
 
 Attribute = Annotated[str, Field(min_length=1, max_length=256)]
 Salt = Annotated[str, Field(max_length=512)]
+Prefix = Annotated[str, Field(max_length=512, exclude_if=lambda prefix: not prefix)]
 Value = StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, Field(max_length=limits.VALUE_LENGTH)]
-TextOperator = Literal["contains", "starts_with", "ends_with", "matches", "in_cidr"]
+TextOperator = Literal[
+    "contains",
+    "starts_with",
+    "ends_with",
+    "matches",
+    "in_cidr",
+    "modulo",
+    "is_a",
+    "same_json",
+    "text_lt",
+    "text_le",
+    "text_gt",
+    "text_ge",
+]
 NumberOperator = Literal["eq", "lt", "le", "gt", "ge"]
 DateOperator = Literal["before", "after"]
 VersionOperator = Literal[
     "semver_eq", "semver_lt", "semver_le", "semver_gt", "semver_ge", "semver_tilde", "semver_caret"
 ]
 Operator = Literal["equals", "in", "exists"] | TextOperator | NumberOperator | DateOperator | VersionOperator
+ProblemCode = Literal["PARSE_ERROR", "GENERAL"]
+Steps = Annotated[StrictInt, Field(gt=0, le=2**31)]
 TARGETING_KEY = "targetingKey"
 
 _TEXT_VALUES = {*get_args(TextOperator), *get_args(VersionOperator)}
@@ -60,7 +76,8 @@ class Clause(Model):
     An attribute that is an array holds if any of its elements does. A missing attribute answers `on_missing`,
     negated or not, but for `exists`, which asks just that. `coerce` says what counts as a number, a version
     or a text: `strict` only what is one, `lenient` also what can be read as one; `partial` is strict but for
-    versions that leave out minor or patch.
+    versions that leave out minor or patch, `padded` but for versions of any number of parts. With `whole` an
+    array is one value and not many.
     """
 
     attribute: Attribute
@@ -68,8 +85,9 @@ class Clause(Model):
     values: Annotated[tuple[Value, ...], Field(max_length=limits.VALUES)] = ()
     negate: bool = False
     case_insensitive: bool = False
-    coerce: Literal["strict", "partial", "lenient"] = "strict"
+    coerce: Coercion = "strict"
     on_missing: Literal["no_match", "match"] = "no_match"
+    whole: bool = Field(default=False, exclude_if=lambda whole: not whole)
 
     @model_validator(mode="after")
     def _values_suit_the_operator(self) -> "Clause":
@@ -104,39 +122,55 @@ class FlagIs(Model):
 class AnyElement(Model):
     """At least one element of an array attribute meets a condition.
 
-    An element that is an object is the condition's context; any other is the attribute `value` of one.
+    An element that is an object is the condition's context; any other, and with `whole` every one, is the
+    attribute `value` of one.
     """
 
     any_element: Attribute
     where: "Condition"
+    whole: bool = Field(default=False, exclude_if=lambda whole: not whole)
 
 
 class Unanswerable(Model):
-    """Asking this is an error (PARSE_ERROR); for what an imported flag has wrong in just one place."""
+    """Asking this is an error of this code; for what an imported flag has wrong in just one place."""
 
     unanswerable: Text
+    code: ProblemCode = Field(default="PARSE_ERROR", exclude_if=lambda code: code == "PARSE_ERROR")
 
 
 class Gate(Model):
-    """Buckets from `at_least` to under `below`, of as many as the algorithm has (native: 100,000).
+    """Buckets from `at_least` to under `below`, of as many as the algorithm has (native: 100,000), or `of`.
 
-    Without a salt of its own, by the gate salt of its flag or segment.
+    Without a salt of its own, by the gate salt of its flag or segment. `prefix` stands before the value that
+    is hashed.
     """
 
     by: Attribute = TARGETING_KEY
+    prefix: Prefix = ""
     at_least: Annotated[StrictInt, Field(ge=0)] = 0
     below: Annotated[StrictInt, Field(ge=0)]
+    of: Steps | None = Field(default=None, exclude_if=lambda of: of is None)
     salt: Salt | None = None
     algorithm: AlgorithmName = "native"
 
     @model_validator(mode="after")
     def _is_within_the_steps(self) -> "Gate":
-        steps = ALGORITHMS[self.algorithm].steps
-        if steps is None:
-            raise ValueError(f"algorithm '{self.algorithm}' is for splits")
-        if self.below > steps:
-            raise ValueError(f"'below' is at most {steps} with algorithm '{self.algorithm}'")
+        _refuse_bad_steps(self.algorithm, self.of)
+        if self.below > self.steps:
+            raise ValueError(f"'below' is at most {self.steps} with algorithm '{self.algorithm}'")
         return self
+
+    @property
+    def steps(self) -> int:
+        """How many buckets there are."""
+        steps = ALGORITHMS[self.algorithm].steps or self.of
+        assert steps is not None
+        return steps
+
+
+def _refuse_bad_steps(algorithm: AlgorithmName, of: int | None) -> None:
+    if (ALGORITHMS[algorithm].steps is None) == (of is None):
+        raise ValueError("'of' says how many buckets there are where the algorithm does not, and only there")
 
 
 class InBucket(Model):
@@ -210,14 +244,15 @@ class Split(Model):
     not the weights', so that raising one share never depends on how a client happens to order the keys of a
     JSON object. `coverage`, of 100,000 too, fills each share only that far from its start; raising it takes
     nobody out, and whoever is outside is as if the split were not there. Ranges say the buckets themselves,
-    of the algorithm's steps or, where it has none of its own, of `of`.
+    of the algorithm's steps or, where it has none of its own, of `of`. `prefix` is as in a gate.
     """
 
     by: Attribute = TARGETING_KEY
+    prefix: Prefix = ""
     weights: dict[VariantName, Annotated[StrictInt, Field(ge=0, le=SCALE)]] = Field(default_factory=dict)
     coverage: Annotated[StrictInt, Field(ge=0, le=SCALE)] = SCALE
     ranges: tuple[Range, ...] = ()
-    of: Annotated[StrictInt, Field(gt=0, le=2**31)] | None = None
+    of: Steps | None = None
     salt: Salt | None = None
     algorithm: AlgorithmName = "native"
 
@@ -246,9 +281,7 @@ class Split(Model):
 
 
 def _refuse_bad_ranges(split: Split) -> None:
-    steps = ALGORITHMS[split.algorithm].steps
-    if (steps is None) == (split.of is None):
-        raise ValueError("'of' says how many buckets there are where the algorithm does not, and only there")
+    _refuse_bad_steps(split.algorithm, split.of)
     if split.coverage != SCALE:
         raise ValueError("'coverage' goes with 'weights'; ranges say it themselves")
     ends = sorted((each.start, each.end) for each in split.ranges)

@@ -3,6 +3,8 @@
 import re
 from typing import Any, Literal, NamedTuple
 
+from domain.json_text import number_text
+
 NUMBER = r"(0|[1-9]\d*)"
 IDENTIFIER = r"(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)"
 SUFFIX = rf"(?:-({IDENTIFIER}(?:\.{IDENTIFIER})*))?"
@@ -14,6 +16,8 @@ PATTERNS = {
     "lenient": re.compile(rf"[vV]?{NUMBER}(?:\.{NUMBER}(?:\.{NUMBER})?)?{SUFFIX}{BUILD}"),
 }
 LENGTH = 256  # nobody's version is longer, and digits beyond that only cost time
+
+PADDED_TO = 5
 
 Identifier = tuple[int, int, str]
 """Numbers before words, numbers by size, words by letters."""
@@ -30,7 +34,12 @@ class Version(NamedTuple):
 
 
 def version(value: Any, coerce: Literal["strict", "partial", "lenient"] = "strict") -> Version | None:
-    """None for what is no version; `partial` may leave out minor and patch, `lenient` may begin with v."""
+    """None for what is no version; `partial` may leave out minor and patch.
+
+    `lenient` may also begin with v, or be a number: 1.2 is 1.2.0.
+    """
+    if coerce == "lenient" and isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
     if not isinstance(value, str) or len(value) > LENGTH:
         return None
     found = PATTERNS[coerce].fullmatch(value)
@@ -39,6 +48,19 @@ def version(value: Any, coerce: Literal["strict", "partial", "lenient"] = "stric
     major, minor, patch, suffix = found.groups()
     identifiers = tuple(_identifier(each) for each in suffix.split(".")) if suffix else ()
     return Version(int(major), int(minor or 0), int(patch or 0), not suffix, identifiers)
+
+
+def padded(value: Any) -> str | None:
+    """Versions of any number of parts, to be compared as texts: parts that are numbers padded to five digits.
+
+    What follows a plus does not count, nor a `v` in front. Three parts come after the same three with more.
+    """
+    text = number_text(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or len(text) > LENGTH:
+        return None
+    parts = re.split("[-.]", (text or "0").removeprefix("v").partition("+")[0])
+    parts += ["~"] if len(parts) == 3 else []
+    return "-".join(part.rjust(PADDED_TO) if part.isascii() and part.isdigit() else part for part in parts)
 
 
 def _identifier(text: str) -> Identifier:

@@ -8,5 +8,7 @@ class VendorName(StrEnum):
     UNLEASH = "unleash"
     LAUNCHDARKLY = "launchdarkly"
     FLAGD = "flagd"
+    FLAGD_1 = "flagd1"
+    FLAGD_3 = "flagd3"
     FLAGSMITH = "flagsmith"
     GROWTHBOOK = "growthbook"

@@ -1,10 +1,15 @@
 """flagd's flag file: https://flagd.dev/reference/flag-definitions/."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from commands.importers.flagd_coercion import text_of
+from commands.importers.flagd_hashing import HASHINGS, Hashing
 from commands.importers.flagd_logic import Logic
-from commands.importers.flagd_outcomes import Fraction, Gives, Leaf, Outcome, Wrong
+from commands.importers.flagd_operands import NO_TIME, TIMESTAMP
+from commands.importers.flagd_outcomes import Fraction, Gives, Leaf, Outcome, Share, Wrong
 from commands.importers.imported import Imported, ImportedFlag, Unsayable
 from commands.importers.saying import NEVER, all_of, check_names, collect, flag_type, mapping, negated
 from domain.conditions import Context
@@ -21,11 +26,11 @@ from domain.targeting import (
     Unanswerable,
 )
 
-TEXT_LENGTH = 2_000
 STATES = {"ENABLED": True, "DISABLED": False}
+HASHING = HASHINGS[2]
 HASH_NOTE = (
-    "flagd: 'fractional' buckets are those of flagd's second hash (MurmurHash3 of the text, integer "
-    "weights); its first counted in hundredths, its third hashes CBOR, and both put people elsewhere"
+    "flagd: 'fractional' is counted as flagd's second hash does (MurmurHash3 of the text, whole weights); as "
+    "its first hash does, in hundredths, with flagd1; as its third does, over CBOR, with flagd3"
 )
 LIST_NOTE = (
     "flagd: where the context has a list, a comparison with one value holds if any element does; "
@@ -33,19 +38,23 @@ LIST_NOTE = (
 )
 
 
-def read(document: Any) -> Imported:
+def read(document: Any, hashing: Hashing = HASHING) -> Imported:
     """Raises Unsayable for what is no flag file."""
     document = mapping(document, "a flagd file")
     flags = _by_key(document.get("flags"))
     evaluators = mapping(document.get("$evaluators", {}), "'$evaluators'")
-    imported = collect(Imported(), flags, lambda key, flag: _flag(key, mapping(flag, "it"), evaluators))
+
+    def read_one(key: str, flag: Any) -> ImportedFlag:
+        return _flag(mapping(flag, "it"), Logic(key, (), evaluators, hashing))
+
+    imported = collect(Imported(), flags, read_one)
     imported.notes.extend(_notes(imported, flags))
     return imported
 
 
 def context_of(context: Mapping[str, Any]) -> Context:
-    """flagd's context is ours: attributes, and `targetingKey` among them."""
-    return dict(context)
+    """flagd's context is ours, `targetingKey` among its attributes; like flagd, this adds the time."""
+    return {**context, "$flagd": {"timestamp": int(time.time())}}
 
 
 def _by_key(flags: Any) -> Mapping[str, Any]:
@@ -54,16 +63,16 @@ def _by_key(flags: Any) -> Mapping[str, Any]:
     return mapping(flags, "'flags' of a flagd file")
 
 
-def _flag(key: str, flag: Mapping[str, Any], evaluators: Mapping[str, Any]) -> ImportedFlag:
+def _flag(flag: Mapping[str, Any], logic: Logic) -> ImportedFlag:
     variants = mapping(flag.get("variants"), "'variants'")
     if not variants:
         raise Unsayable("it has no variants")
     check_names(variants)
     if (state := flag.get("state")) not in STATES:
         raise Unsayable(f"its state is {state!r}, not ENABLED or DISABLED")
-    targeting = _targeting(flag, Logic(key, tuple(variants), evaluators))
+    targeting = _targeting(flag, replace(logic, variants=tuple(variants)))
     return ImportedFlag(
-        key,
+        logic.flag_key,
         flag_type(variants.values()),
         dict(variants),
         targeting.model_copy(update={"enabled": STATES[state]}),
@@ -88,10 +97,10 @@ def _default(name: Any, variants: Sequence[str]) -> Serve:
 
 
 def _variant(name: Any, variants: Sequence[str], what: str) -> Serve:
-    text = str(name).lower() if isinstance(name, bool) else name
+    text = text_of(name) if isinstance(name, bool | int | float) else name
     if isinstance(text, str) and text in variants:
         return ServeVariant(variant=text)
-    return Unanswerable(unanswerable=f"{what} {name!r}, which is no variant of this flag"[:TEXT_LENGTH])
+    return Wrong(f"{what} {name!r}, which is no variant of this flag", "GENERAL").said
 
 
 def _rules(leaves: Sequence[Leaf], logic: Logic) -> Iterator[Rule]:
@@ -108,37 +117,32 @@ def _rules_of(when: Condition, outcome: Outcome, logic: Logic) -> Iterator[Rule]
     if not isinstance(outcome, Fraction):
         yield Rule(when=when, serve=_serve(outcome, logic))
         return
-    shares = [(_share(value, logic), weight) for value, weight in outcome.shares if weight]
-    wrong = [serve for serve, _ in shares if isinstance(serve, Unanswerable)]
-    if wrong and any(serve is None for serve, _ in shares):
-        raise Unsayable("a 'fractional' with a share of null beside one that is no variant")
-    if ranges := tuple(_ranges(shares)):
+    served = [(share, _serve(share.outcome, logic)) for share in outcome.shares]
+    for share, serve in served:
+        if isinstance(serve, Unanswerable):
+            yield Rule(when=all_of(when, outcome.gate(share)), serve=serve)
+    if ranges := tuple(_ranges(served)):
         yield Rule(when=when, serve=ServeSplit(split=_split(outcome, ranges)))
-    if wrong:
-        yield Rule(when=all_of(when, outcome.hashed), serve=wrong[0])
 
 
 def _serve(outcome: Gives | Wrong, logic: Logic) -> Serve:
+    """The code default, for null in a share, is never served: its buckets are left out."""
     if isinstance(outcome, Wrong):
-        return Unanswerable(unanswerable=outcome.why[:TEXT_LENGTH])
+        return outcome.said
+    if outcome.value is None:
+        return ServeCodeDefault(code_default=True)
     return _variant(outcome.value, logic.variants, "the targeting gives")
 
 
-def _share(outcome: Gives | Wrong, logic: Logic) -> Serve | None:
-    return None if outcome == Gives(None) else _serve(outcome, logic)
-
-
-def _ranges(shares: Sequence[tuple[Serve | None, int]]) -> Iterator[Range]:
-    start = 0
-    for serve, weight in shares:
+def _ranges(served: Sequence[tuple[Share, Serve]]) -> Iterator[Range]:
+    for share, serve in served:
         if isinstance(serve, ServeVariant):
-            yield Range(variant=serve.variant, start=start, end=start + weight)
-        start += weight
+            yield Range(variant=serve.variant, start=share.start, end=share.end)
 
 
 def _split(fraction: Fraction, ranges: tuple[Range, ...]) -> Split:
-    salt = fraction.bucketing.salt
-    return Split(by=fraction.by, salt=salt, algorithm="flagd", of=fraction.total, ranges=ranges)
+    algorithm, by, salt = fraction.bucketing
+    return Split(by=by, salt=salt, algorithm=algorithm, of=fraction.steps, ranges=ranges)
 
 
 def _notes(imported: Imported, flags: Mapping[str, Any]) -> Iterator[str]:
@@ -147,6 +151,8 @@ def _notes(imported: Imported, flags: Mapping[str, Any]) -> Iterator[str]:
         yield HASH_NOTE
     if any("Clause(" in each for each in said):
         yield LIST_NOTE
-    for each in imported.flags:
+    for each, targeting in zip(imported.flags, said, strict=True):
+        if repr(NO_TIME) in targeting:
+            yield f"flag {each.key}: it asks the time, so contexts need '{TIMESTAMP}', in seconds since 1970"
         if isinstance(flags[each.key], Mapping) and flags[each.key].get("metadata"):
             yield f"flag {each.key}: its metadata is left out"

@@ -4,6 +4,8 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from commands.importers.flagd_coercion import COMPARED, in_case, number_of, strictly_equal, text_of
+from commands.importers.flagd_texts import in_any_case
 from commands.importers.imported import Unsayable
 from commands.importers.saying import (
     all_of,
@@ -14,12 +16,15 @@ from commands.importers.saying import (
     exists,
     is_list,
     is_number,
+    is_text,
     negated,
     pointer,
 )
-from domain.targeting import Condition
+from domain.targeting import Condition, Unanswerable
 
-FLAG_KEY = "$flagd.flagKey"
+FLAG_KEY, TIMESTAMP = "$flagd.flagKey", "$flagd.timestamp"
+OPERANDS = {"", "var", "lower", "upper", "cat"}  # a plain value has no name
+NO_TIME = Unanswerable(unanswerable=f"the context has no '{TIMESTAMP}', the time in seconds since 1970")
 
 
 class Fixed(NamedTuple):
@@ -27,14 +32,18 @@ class Fixed(NamedTuple):
 
 
 class Attribute(NamedTuple):
-    """`default` is what it counts as where the context does not have it."""
+    """`default` is what it counts as where the context does not have it; `needed`: that is an error.
+
+    `case` is `lower` or `upper` where its text is taken in that case, and what is no text for null.
+    """
 
     name: str
     default: Any = None
+    case: str = ""
+    needed: bool = False
 
 
 Operand = Fixed | Attribute
-Compare = Callable[[Any, Any], bool]
 Say = Callable[[str, Any], Condition]
 """How an attribute against a constant is said."""
 
@@ -45,9 +54,20 @@ def operand(expression: Any, flag_key: str) -> Operand:
     (name, arguments), *_ = expression.items()
     if name == "var":
         return _variable(arguments, flag_key)
+    if name in {"lower", "upper"}:
+        return _in_case(name, as_list(arguments), flag_key)
     if name == "cat" and not _asks_for_anything(arguments):
         return Fixed("".join(text_of(each) for each in as_list(arguments)))
     raise Unsayable(f"'{name}' where a constant or an attribute would do")
+
+
+def _in_case(case: str, arguments: list[Any], flag_key: str) -> Operand:
+    if len(arguments) != 1:
+        return Fixed(None)
+    found = operand(arguments[0], flag_key)
+    if isinstance(found, Fixed):
+        return Fixed(in_case(case, found.value))
+    return found._replace(case=case, default=in_case(case, found.default))
 
 
 def _asks_for_anything(arguments: Any) -> bool:
@@ -62,53 +82,15 @@ def _variable(arguments: Any, flag_key: str) -> Operand:
     path, default, *_ = [*as_list(arguments), None, None]
     if path == FLAG_KEY:
         return Fixed(flag_key)
+    if path == TIMESTAMP:
+        return Attribute(pointer(TIMESTAMP.split(".")), needed=True)
     if isinstance(path, bool) or not isinstance(path, str | int) or path == "":
         raise Unsayable("'var' without the name of an attribute")
     if str(path).split(".")[0] == "$flagd":
-        raise Unsayable(f"'{path}': rules have no clock and nothing of flagd but its flag key")
+        raise Unsayable(f"'{path}': of flagd itself, rules know the flag key and the time only")
     if isinstance(default, dict | list):
         raise Unsayable(f"'var' of '{path}' with a computed default")
     return Attribute(pointer(str(path).split(".")), default)
-
-
-def text_of(value: Any) -> str:
-    """As JavaScript joins values to a text."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def number_of(value: Any) -> float | None:
-    """As JavaScript makes numbers of other values; None for NaN."""
-    if value is None or value == "":
-        return 0.0
-    if isinstance(value, bool | int | float):
-        return value
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def truthy(value: Any) -> bool:
-    return isinstance(value, dict) or bool(value)
-
-
-def strictly_equal(one: Any, other: Any) -> bool:
-    if isinstance(one, dict | list) or isinstance(one, bool) != isinstance(other, bool):
-        return False
-    return bool(one == other)
-
-
-def loosely_equal(one: Any, other: Any) -> bool:
-    if one is None or other is None:
-        return one is other
-    if isinstance(one, str) and isinstance(other, str):
-        return one == other
-    first, second = number_of(one), number_of(other)
-    return first is not None and first == second
 
 
 def _say_strictly_equal(attribute: str, value: Any) -> Condition:
@@ -153,46 +135,46 @@ def _ordering(name: str, holds: Callable[[Any, Any], Any]) -> Say:
 class Comparison(NamedTuple):
     """`turned` is its name with the sides exchanged."""
 
-    fixed: Compare
     say: Say
     turned: str
 
 
-def _by_size(compare: Callable[[Any, Any], Any]) -> Compare:
-    def test(one: Any, other: Any) -> bool:
-        if isinstance(one, str) and isinstance(other, str):
-            return bool(compare(one, other))
-        first, second = number_of(one), number_of(other)
-        return first is not None and second is not None and bool(compare(first, second))
-
-    return test
-
-
 COMPARISONS: Mapping[str, Comparison] = {
-    "==": Comparison(loosely_equal, _say_loosely_equal, "=="),
-    "===": Comparison(strictly_equal, _say_strictly_equal, "==="),
-    "<": Comparison(_by_size(operator.lt), _ordering("lt", operator.lt), ">"),
-    "<=": Comparison(_by_size(operator.le), _ordering("le", operator.le), ">="),
-    ">": Comparison(_by_size(operator.gt), _ordering("gt", operator.gt), "<"),
-    ">=": Comparison(_by_size(operator.ge), _ordering("ge", operator.ge), "<="),
+    "==": Comparison(_say_loosely_equal, "=="),
+    "===": Comparison(_say_strictly_equal, "==="),
+    "<": Comparison(_ordering("lt", operator.lt), ">"),
+    "<=": Comparison(_ordering("le", operator.le), ">="),
+    ">": Comparison(_ordering("gt", operator.gt), "<"),
+    ">=": Comparison(_ordering("ge", operator.ge), "<="),
 }
 
 
 def compare(name: str, left: Operand, right: Operand) -> Condition:
-    comparison = COMPARISONS[name]
     if isinstance(left, Attribute) and isinstance(right, Attribute):
         raise Unsayable(f"'{name}' of two attributes, '{left.name}' and '{right.name}'")
     if isinstance(left, Attribute):
         assert isinstance(right, Fixed)
-        said = comparison.say(left.name, right.value)
-        return where_missing(left, said, comparison.fixed(left.default, right.value))
+        said = _said(name, left, right.value)
+        return where_missing(left, said, COMPARED[name](left.default, right.value))
     if isinstance(right, Attribute):
-        return compare(comparison.turned, right, left)
-    return constant(comparison.fixed(left.value, right.value))
+        return compare(COMPARISONS[name].turned, right, left)
+    return constant(COMPARED[name](left.value, right.value))
+
+
+def _said(name: str, attribute: Attribute, value: Any) -> Condition:
+    if not attribute.case:
+        return COMPARISONS[name].say(attribute.name, value)
+    if value is None and name in {"==", "==="}:
+        return negated(is_text(attribute.name))
+    if not isinstance(value, str) or name not in {"==", "==="}:
+        raise Unsayable(f"'{name}' of '{attribute.name}' in {attribute.case} case and {value!r}")
+    return in_any_case(attribute.name, attribute.case, value, "whole")
 
 
 def where_missing(attribute: Attribute, said: Condition, answer: bool) -> Condition:
     """The condition, but with this answer where the context does not have the attribute."""
+    if attribute.needed:
+        return any_of(all_of(negated(exists(attribute.name)), NO_TIME), said)
     if attribute.default is None and not answer:
         return said
     if answer:
@@ -205,9 +187,9 @@ def contained(needle: Operand, hay: Operand) -> Condition:
         raise Unsayable(f"'in' of two attributes, '{needle.name}' and '{hay.name}'")
     if isinstance(hay, Attribute):
         assert isinstance(needle, Fixed)
-        return where_missing(hay, _holds_part(hay.name, needle.value), _within(needle.value, hay.default))
+        return where_missing(hay, _holds_part(hay, needle.value), _within(needle.value, hay.default))
     if isinstance(needle, Attribute):
-        return where_missing(needle, _one_of(needle.name, hay.value), _within(needle.default, hay.value))
+        return where_missing(needle, _one_of(needle, hay.value), _within(needle.default, hay.value))
     return constant(_within(needle.value, hay.value))
 
 
@@ -217,17 +199,23 @@ def _within(needle: Any, hay: Any) -> bool:
     return isinstance(hay, str) and text_of(needle) in hay
 
 
-def _one_of(attribute: str, hay: Any) -> Condition:
+def _one_of(attribute: Attribute, hay: Any) -> Condition:
     if isinstance(hay, str):
-        raise Unsayable(f"'in' of the attribute '{attribute}' as a part of a fixed text")
+        raise Unsayable(f"'in' of the attribute '{attribute.name}' as a part of a fixed text")
     plain = [each for each in hay if isinstance(each, str | int | float)] if isinstance(hay, list) else []
-    return clause(attribute, "in", *plain) if plain else constant(False)
+    if attribute.case:
+        texts = [each for each in plain if isinstance(each, str)]
+        return any_of(*(in_any_case(attribute.name, attribute.case, each, "whole") for each in texts))
+    return clause(attribute.name, "in", *plain) if plain else constant(False)
 
 
-def _holds_part(attribute: str, needle: Any) -> Condition:
+def _holds_part(attribute: Attribute, needle: Any) -> Condition:
     """A text has it as a part; a list, as an element."""
+    name = attribute.name
     if needle is None or isinstance(needle, dict | list):
-        raise Unsayable(f"'in' of {needle!r} in '{attribute}'")
-    element = clause(attribute, "equals", needle)
-    part = all_of(negated(is_list(attribute)), clause(attribute, "contains", text_of(needle)))
-    return any_of(element if isinstance(needle, str) else all_of(is_list(attribute), element), part)
+        raise Unsayable(f"'in' of {needle!r} in '{name}'")
+    if attribute.case:
+        return in_any_case(name, attribute.case, text_of(needle), "part")
+    element = clause(name, "equals", needle)
+    part = all_of(negated(is_list(name)), clause(name, "contains", text_of(needle)))
+    return any_of(element if isinstance(needle, str) else all_of(is_list(name), element), part)

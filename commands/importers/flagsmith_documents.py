@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
-from commands.importers.flagsmith_segments import Environment
 from commands.importers.imported import Unsayable
 from commands.importers.saying import listing, mapping
 
@@ -39,12 +38,20 @@ class Override(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    environment: Environment
+    """`known` is what a JSONPath may ask of it; `identity` is the one that an evaluation context is of."""
+
+    known: Mapping[str, Any]
     features: Mapping[str, Feature]
     segments: list[Mapping[str, Any]]
     overrides: list[Override]
     identities: list[tuple[str, Feature]]
     hides_disabled: bool = False
+    identity: Mapping[str, Any] | None = None
+
+    @property
+    def key_prefix(self) -> str:
+        """What Flagsmith puts before an identifier to make the identity's key; empty where nobody knows."""
+        return f"{key}_" if (key := self.known["environment"]["key"]) else ""
 
     def overrides_of(self, name: str) -> list[Override]:
         return [each for each in self.overrides if each.feature.name == name]
@@ -70,7 +77,13 @@ def _of_context(context: Mapping[str, Any]) -> Document:
         for place, segment in enumerate(segments)
         for each in segment.get("overrides") or []
     ]
-    return Document(_environment(environment), _by_name(features), segments, overrides, [])
+    known = {
+        "environment": _environment(environment),
+        "features": context.get("features") or {},
+        "segments": context.get("segments") or {},
+    }
+    identity = mapping(context.get("identity") or {}, "'identity'")
+    return Document(known, _by_name(features), segments, overrides, [], identity=identity or None)
 
 
 def _of_environment(document: Mapping[str, Any]) -> Document:
@@ -88,12 +101,13 @@ def _of_environment(document: Mapping[str, Any]) -> Document:
         for found in _identity(each)
     ]
     hides = bool(project.get("hide_disabled_flags"))
-    return Document(_environment(document), _by_name(states), segments, overrides, identities, hides)
+    names = {"key": document.get("api_key", document.get("key", "")), "name": document.get("name", "")}
+    known = {"environment": _environment(names)}
+    return Document(known, _by_name(states), segments, overrides, identities, hides)
 
 
-def _environment(environment: Mapping[str, Any]) -> Environment:
-    key = environment.get("key", environment.get("api_key", ""))
-    return Environment(str(key), str(environment.get("name", "")))
+def _environment(environment: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**environment, **{part: str(environment.get(part, "")) for part in ("key", "name")}}
 
 
 def _by_name(features: list[Feature]) -> Mapping[str, Feature]:

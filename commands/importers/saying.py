@@ -1,7 +1,6 @@
 """Parts that importers make rules of: conditions, simplified as they are made, and checked flags."""
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -22,9 +21,7 @@ from domain.targeting import (
 from domain.values import FlagKey, FlagType, VariantName, fits, same
 
 ALWAYS, NEVER = Constant(constant=True), Constant(constant=False)
-LAST_LETTER, LAST_BEFORE_SURROGATES = 0x10FFFF, 0xD7FF
-ANY_LETTER = r"[\x{0}-\x{10FFFF}]"
-ANY_TEXT = f"{ANY_LETTER}*"
+LAST_BEFORE_SURROGATES = 0xD7FF  # some order by UTF-16, which differs from here on
 FLIPPED = {"match": "no_match", "no_match": "match"}
 FLAG_TYPES = (FlagType.BOOLEAN, FlagType.STRING, FlagType.INTEGER, FlagType.FLOAT, FlagType.OBJECT)
 _FLAG_KEY: TypeAdapter[str] = TypeAdapter(FlagKey)
@@ -119,28 +116,11 @@ def pointer(steps: list[str]) -> str:
     return "/" + "/".join(step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 
-def by_letters(attribute: str, wanted: str, operator: str) -> Condition:
-    """Texts before or after one in the order of their characters, said as a pattern: lt, le, gt or ge."""
+def by_letters(attribute: str, wanted: str, operator: str, **options: Any) -> Condition:
+    """Texts before or after one in the order of their characters: lt, le, gt or ge."""
     if any(ord(letter) > LAST_BEFORE_SURROGATES for letter in wanted):
         raise Unsayable(f"'{attribute}' in the order of letters against {wanted!r}")
-    above = operator in {"gt", "ge"}
-    ways = [
-        re.escape(wanted[:place]) + letters + ANY_TEXT
-        for place, letter in enumerate(wanted)
-        if (letters := _letters(ord(letter), above))
-    ]
-    ways += (
-        [f"{re.escape(wanted)}{ANY_LETTER}+"]
-        if above
-        else [re.escape(wanted[:n]) for n in range(len(wanted))]
-    )
-    ways += [re.escape(wanted)] if operator in {"le", "ge"} else []
-    return clause(attribute, "matches", r"\A(?:" + "|".join(ways) + r")\z") if ways else NEVER
-
-
-def _letters(letter: int, above: bool) -> str:
-    low, high = (letter + 1, LAST_LETTER) if above else (0, letter - 1)
-    return rf"[\x{{{low:x}}}-\x{{{high:x}}}]" if low <= high else ""
+    return clause(attribute, f"text_{operator}", wanted, **options)
 
 
 def flag_type(values: Iterable[JsonValue]) -> FlagType:

@@ -1,10 +1,11 @@
-"""flagd's documented behaviour, by its own testbed's kinds of case; its second hash for `fractional`."""
+"""flagd's documented behaviour, by its own testbed's kinds of case; its second hash where none is named."""
 
 from typing import Any
 
+import mmh3
 import pytest
 
-from commands.importers import flagd
+from commands.importers import flagd, flagd1, flagd3
 from domain.evaluation import Evaluation, evaluate
 
 SUITS = {name: name for name in ("clubs", "diamonds", "hearts", "spades", "wild")}
@@ -200,3 +201,120 @@ def test_without_targeting(flag: dict[str, Any], value: Any, reason: str) -> Non
     imported = flagd.read({"flags": {"f": {**flag, "variants": {"on": True, "off": False}}}})
     found = evaluate(imported.ruleset(), "f", {})
     assert (found.value, found.reason) == (value, reason)
+
+
+def place(importer: Any, by: list[Any], context: dict[str, Any]) -> str | None:
+    """Which of ten equal shares somebody gets."""
+    names = {f"s{n}": n for n in range(10)}
+    targeting = {"fractional": [*by, *([name, 1] for name in names)]}
+    flag = {"state": "ENABLED", "variants": names, "targeting": targeting}
+    return evaluate(importer.read({"flags": {"lamp": flag}}).ruleset(), "lamp", context).variant
+
+
+def share(data: bytes) -> str:
+    return f"s{(mmh3.hash(data, 0, False) * 10) >> 32}"
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        ("moss", b"\x64moss"),
+        (7, b"\x07"),
+        (7.0, b"\x07"),
+        (-500, b"\x39\x01\xf3"),
+        (0.5, b"\xf9\x38\x00"),
+        (True, b"\xf5"),
+        ({"no": None, "a": [1]}, b"\xa2\x61a\x81\x01\x62no\xf6"),
+    ],
+)
+def test_the_third_hash_is_of_any_value(value: Any, encoded: bytes) -> None:
+    assert place(flagd3, [{"var": "v"}], {"v": value}) == share(encoded)
+
+
+def test_the_third_hash_of_joined_texts_and_of_the_targeting_key() -> None:
+    joined = [{"cat": ["salt-", {"var": "n"}]}]
+    assert place(flagd3, joined, {"n": 5}) == share(b"\x66salt-5")
+    assert place(flagd3, joined, {"n": False}) == share(b"\x6asalt-false")
+    assert place(flagd3, [], {"targetingKey": "ida"}) == share(b"\x82\x64lamp\x63ida")
+
+
+@pytest.mark.parametrize("context", [{}, {"targetingKey": ""}, {"targetingKey": 5}, {"targetingKey": True}])
+@pytest.mark.parametrize("importer", [flagd1, flagd, flagd3])
+def test_without_a_targeting_key_that_is_text_there_is_no_share(importer: Any, context: Any) -> None:
+    assert place(importer, [], context) is None
+
+
+def test_a_missing_attribute_leaves_it_to_the_targeting_key_up_to_the_third_hash() -> None:
+    by, context = [{"var": "gone"}], {"targetingKey": "ida"}
+    assert place(flagd, by, context) == share(b"lampida")
+    assert place(flagd1, by, context) == place(flagd1, [], context) is not None
+    assert place(flagd3, by, context) is None
+
+
+@pytest.mark.parametrize("value", [5, True, 2.5, ["moss"], {"a": 1}])
+def test_the_second_hash_is_of_texts(value: Any) -> None:
+    assert place(flagd, [{"var": "v"}], {"v": value, "targetingKey": "ida"}) is None
+
+
+def test_the_first_hash_counts_in_hundredths_of_a_signed_hash() -> None:
+    for number in range(200):
+        user = f"u{number}"
+        percentage = abs(mmh3.hash(user, 0)) / (2**31 - 1) * 100
+        assert place(flagd1, [{"var": "v"}], {"v": user}) == f"s{int(percentage // 10)}"
+
+
+def test_a_fraction_in_the_share_of_another() -> None:
+    inner = {"fractional": [{"var": "team"}, ["hit", 1], ["miss", 1]]}
+    targeting = {"fractional": [{"var": "who"}, [inner, 1], ["true", 1]]}
+    for number in range(40):
+        context = {"who": f"w{number}", "team": f"t{number}"}
+        first, second = (mmh3.hash(each, 0, False) >> 31 for each in context.values())
+        assert answer(targeting, context).variant == ("true" if first else "miss" if second else "hit")
+
+
+@pytest.mark.parametrize(
+    ("condition", "context", "holds"),
+    [
+        ({"==": [{"lower": [{"var": "c"}]}, "mün"]}, {"c": "Mün"}, True),
+        ({"==": [{"lower": [{"var": "c"}]}, "mün"]}, {"c": "MÜN"}, False),
+        ({"==": [{"lower": [{"var": "c"}]}, "Mün"]}, {"c": "Mün"}, False),
+        ({"in": [{"upper": {"var": "c"}}, ["SE", "NO"]]}, {"c": "no"}, True),
+        ({"in": ["ARK", {"upper": {"var": "c"}}]}, {"c": "denmark"}, True),
+        ({"ends_with": [{"lower": [{"var": "c"}]}, ".se"]}, {"c": "X.SE"}, True),
+        ({"==": [{"lower": [{"var": "c"}]}, None]}, {"c": 5}, True),
+        ({"==": [{"upper": ["no"]}, "NO"]}, {}, True),
+        ({"lower": [{"var": "c"}]}, {"c": 5}, False),
+        ({"sem_ver": ["1.4.0", "~", "1.4.9"]}, {}, True),
+        ({"sem_ver": ["1.4.0", "^", "x"]}, {}, False),
+        ({"sem_ver": [{"var": "v"}, "<", "1.5"]}, {"v": 1.4}, True),
+        ({"sem_ver": [{"var": "v"}, "=", 2]}, {"v": 2}, True),
+        ({"==": [{"if": [{"var": "c"}, 3, 4]}, 3]}, {"c": "x"}, True),
+        ({"<": [{"if": [{"var": "c"}, 3, 4]}, 4]}, {}, False),
+        ({"<": [1_600_000_000, {"var": "$flagd.timestamp"}]}, {}, True),
+        ({"==": [{"rollout": [1, 2, "a", "b"]}, "b"]}, {"targetingKey": "k"}, True),
+    ],
+)
+def test_texts_versions_and_times(condition: Any, context: dict[str, Any], holds: bool) -> None:
+    assert answer({"if": [condition, "hit", "miss"]}, context).variant == ("hit" if holds else "miss")
+
+
+@pytest.mark.parametrize(
+    ("targeting", "context", "expected", "code"),
+    [
+        ({"lower": [{"var": "c"}]}, {"c": "HIT"}, "hit", None),
+        ({"lower": [{"var": "c"}]}, {"c": 5}, "fallback", None),
+        ({"lower": [{"var": "c"}]}, {"c": "other"}, None, "GENERAL"),
+        ({"if": [True, "nothing"]}, {}, None, "GENERAL"),
+        ({"if": [{"==": [{"vars": "c"}, 5]}, "hit"]}, {}, None, "PARSE_ERROR"),
+        ({"rollout": [1, 9_999_999_999, "hit", "miss"]}, {}, None, "PARSE_ERROR"),
+        ({"rollout": [9_999_999_998, 9_999_999_999, "hit"]}, {}, "fallback", None),
+        ({"or": [{"and": [{"var": "c"}, "hit"]}, "miss"]}, {"c": "other"}, "hit", None),
+        ({"fractional": [{"var": "c"}, ["hit", None]]}, {"c": "x"}, "hit", None),
+        ({"fractional": [{"var": ["c", "x"]}, ["hit"]]}, {}, "hit", None),
+    ],
+)
+def test_what_a_targeting_gives_or_gets_wrong(
+    targeting: Any, context: Any, expected: str | None, code: str | None
+) -> None:
+    found = answer(targeting, context)
+    assert (found.variant, found.error_code) == (expected, code)

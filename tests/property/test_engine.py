@@ -32,6 +32,7 @@ def clause(operator: str, values: Any) -> Any:
             "case_insensitive": st.booleans(),
             "coerce": st.sampled_from(["strict", "partial", "lenient"]),
             "on_missing": st.sampled_from(["match", "no_match"]),
+            "whole": st.booleans(),
         },
     )
 
@@ -44,12 +45,20 @@ CLAUSES = st.one_of(
     *(clause(f"semver_{name}", st.just(["1.2.0"])) for name in ("eq", "lt", "ge", "tilde", "caret")),
     clause("matches", st.sampled_from([["^B"], ["o$", "x"]])),
     clause("in_cidr", st.just(["10.0.0.0/8", "::1"])),
+    clause("modulo", st.sampled_from([["2|0"], ["3|1", "2.5|0"]])),
+    *(clause(f"text_{name}", TEXTS) for name in ("lt", "le", "gt", "ge")),
+    clause("is_a", st.sampled_from([["string"], ["number", "array"], ["object", "boolean"]])),
+    clause("same_json", st.sampled_from([['"BR"'], ["[1, 2.5]", "{}"]])),
     clause("exists", st.just([])),
 )
 GATED = [name for name, algorithm in ALGORITHMS.items() if algorithm.steps]
+COUNTED = [name for name, algorithm in ALGORITHMS.items() if not algorithm.steps]
 GATES = st.builds(
-    lambda by, below, algorithm: {"bucket": {"by": by, "below": below, "algorithm": algorithm}},
+    lambda by, prefix, below, algorithm: {
+        "bucket": {"by": by, "prefix": prefix, "below": below, "algorithm": algorithm}
+    },
     st.sampled_from(ATTRIBUTES),
+    st.sampled_from(["", "env_"]),
     st.integers(0, 100),
     st.sampled_from(GATED),
 )
@@ -57,6 +66,7 @@ LEAVES = st.one_of(
     CLAUSES,
     GATES,
     st.sampled_from([{"segment": "s"}, {"segment": "t"}, {"segment": "nowhere"}, {"constant": True}]),
+    st.sampled_from(COUNTED).map(lambda name: {"bucket": {"below": 5, "of": 11, "algorithm": name}}),
     st.builds(lambda flag: {"flag": flag, "variants": ["on"]}, st.sampled_from([*FLAGS, "nowhere"])),
     st.just({"unanswerable": "it says nothing"}),
 )

@@ -6,6 +6,8 @@ What single rules mean is in tests/conformance/native as JSON.
 import json
 from typing import Any
 
+import pytest
+
 from domain.bucketing import bucket
 from domain.evaluation import Evaluation, evaluate
 from domain.ruleset import Ruleset
@@ -120,6 +122,25 @@ def test_a_split_says_its_bucket() -> None:
     answer = ask(flag(default={"split": {"weights": {"b": 100_000}}}), targetingKey="u1")
     assert (answer.variant, answer.reason) == ("b", "SPLIT")
     assert answer.bucket({"targetingKey": "u1"}) == bucket("s", "u1")
+
+
+@pytest.mark.parametrize("algorithm", ["native", "launchdarkly"])
+def test_a_prefix_stands_before_what_is_hashed(algorithm: str) -> None:
+    half = [{"variant": "b", "start": 0, "end": 50_000}]
+    for number in range(20):
+        split = {"ranges": half, "algorithm": algorithm}
+        prefixed = flag(rules=[rule(ALWAYS, {"split": {**split, "prefix": "shop_"}})])
+        gated = flag(rules=[rule({"bucket": {"below": 50_000, "prefix": "shop_", "salt": "s"}}, B)])
+        plain = flag(rules=[rule(ALWAYS, {"split": split})])
+        wanted = ask(plain, targetingKey=f"shop_{number}")
+        found = ask(prefixed, targetingKey=f"{number}")
+        assert found.variant == wanted.variant
+        if algorithm == "native":
+            assert ask(gated, targetingKey=f"{number}").variant == wanted.variant
+        if found.decided_by:
+            assert found.bucket({"targetingKey": f"{number}"}) == wanted.bucket(
+                {"targetingKey": f"shop_{number}"}
+            )
 
 
 def test_a_rule_whose_split_has_nothing_to_hash_falls_through() -> None:

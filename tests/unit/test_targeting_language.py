@@ -52,12 +52,15 @@ def test_a_condition_reads_back_as_it_was_written(condition: dict[str, Any]) -> 
         ({"attribute": "a", "operator": "in", "values": [{}]}, "valid"),
         ({"bucket": {"below": 100_001}}, "at most 100000"),
         ({"bucket": {"below": 101, "algorithm": "sha1"}}, "at most 100 with"),
-        ({"bucket": {"below": 1, "algorithm": "flagd"}}, "for splits"),
+        ({"bucket": {"below": 1, "algorithm": "flagd"}}, "'of' says how many"),
+        ({"bucket": {"below": 3, "of": 2, "algorithm": "flagd"}}, "at most 2 with"),
         ({"attribute": "a", "operator": "matches", "values": ["(a"]}, "not an RE2 pattern"),
         ({"attribute": "a", "operator": "matches", "values": ["a" * 1_001]}, "at most 1000 characters"),
         ({"attribute": "a", "operator": "semver_eq", "values": ["1.2"]}, "not a semantic version"),
         ({"attribute": "a", "operator": "before", "values": ["2026-11-22"]}, "not a time"),
         ({"attribute": "a", "operator": "in_cidr", "values": ["10.0.0.0/99"]}, "is not an address"),
+        ({"attribute": "a", "operator": "modulo", "values": ["4"]}, "a divisor and a remainder"),
+        ({"attribute": "a", "operator": "modulo", "values": ["0|1"]}, "a divisor and a remainder"),
         ({"flag": "f", "variants": []}, "at least 1"),
         ({"segment": "a", "colour": 1}, "colour"),
     ],
@@ -147,3 +150,11 @@ def test_two_rules_cannot_have_one_id() -> None:
     rule = {"id": "a", "when": {"constant": True}, "serve": {"variant": "on"}}
     with pytest.raises(ValidationError, match="two rules have the id 'a'"):
         Targeting.model_validate({"enabled": True, "default": {"variant": "on"}, "rules": [rule, rule]})
+
+
+def test_a_prefix_is_written_only_where_there_is_one() -> None:
+    stored = {"bucket": {"by": "id", "at_least": 0, "below": 5, "salt": None, "algorithm": "native"}}
+    dumped = CONDITION.dump_python(CONDITION.validate_python(stored))
+    assert "prefix" not in dumped["bucket"]
+    stored["bucket"]["prefix"] = "shop_"
+    assert CONDITION.dump_python(CONDITION.validate_python(stored))["bucket"]["prefix"] == "shop_"

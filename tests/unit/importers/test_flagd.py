@@ -1,9 +1,12 @@
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 from commands.importers import flagd
 from commands.importers.imported import Unsayable
+from commands.importers.vendors import vendor
+from domain.evaluation import evaluate
 
 
 def refusal(targeting: Any) -> str:
@@ -16,7 +19,10 @@ def refusal(targeting: Any) -> str:
 @pytest.mark.parametrize(
     ("targeting", "named"),
     [
-        ({"if": [{"<": [{"var": "$flagd.timestamp"}, 5]}, "on"]}, "$flagd.timestamp"),
+        ({"if": [{"<": [{"var": "$flagd.version"}, 5]}, "on"]}, "$flagd.version"),
+        ({"fractional": [["on", {"var": "share"}]]}, "'share' where a value is computed"),
+        ({"fractional": [{"lower": [{"var": "a"}]}, ["on"]]}, "in lower case"),
+        ({"if": [{"<": [{"upper": [{"var": "a"}]}, "B"]}, "on"]}, "in upper case"),
         ({"if": [{">": [{"+": [{"var": "a"}, 1]}, 5]}, "on"]}, "'+'"),
         ({"if": [{"some": [{"var": "a"}, True]}, "on"]}, "'some'"),
         ({"if": [{"==": [{"var": "a"}, {"var": "b"}]}, "on"]}, "two attributes"),
@@ -69,5 +75,22 @@ def test_notes_say_which_hash_it_is() -> None:
     assert "flag f: its metadata is left out" in notes
 
 
-def test_the_context_is_ours_already() -> None:
-    assert flagd.context_of({"targetingKey": "k", "a": {"b": 1}}) == {"targetingKey": "k", "a": {"b": 1}}
+def test_the_context_is_ours_with_the_time() -> None:
+    found = flagd.context_of({"targetingKey": "k", "a": {"b": 1}})
+    assert found == {"targetingKey": "k", "a": {"b": 1}, "$flagd": {"timestamp": ANY}}
+
+
+def test_who_asks_the_time_is_told_that_contexts_need_it() -> None:
+    targeting = {"if": [{">": [{"var": "$flagd.timestamp"}, 5]}, "on"]}
+    flag = {"state": "ENABLED", "variants": {"on": True}, "targeting": targeting}
+    imported = flagd.read({"flags": {"f": flag}})
+    assert any("$flagd.timestamp" in note for note in imported.notes)
+    assert evaluate(imported.ruleset(), "f", {}).error_code == "PARSE_ERROR"
+    assert evaluate(imported.ruleset(), "f", flagd.context_of({})).variant == "on"
+
+
+@pytest.mark.parametrize("name", ["flagd1", "flagd", "flagd3"])
+def test_each_hash_has_a_name(name: str) -> None:
+    flag = {"state": "ENABLED", "variants": {"on": True}, "targeting": {"fractional": [["on"]]}}
+    said = vendor(name).read({"flags": {"f": flag}}).flags[0].targeting.model_dump_json()
+    assert f'"algorithm":"{name}' in said

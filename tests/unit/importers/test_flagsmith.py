@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from commands.importers import flagsmith
+from commands.importers.flagsmith_paths import steps_of
 from commands.importers.imported import Unsayable
 
 
@@ -19,8 +20,10 @@ def refusals(condition: dict[str, Any]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("condition", "named"),
     [
-        ({"operator": "MODULO", "property": "t", "value": "2|0"}, "MODULO"),
-        ({"operator": "EQUAL", "property": "$.flags.g.enabled", "value": "true"}, "another flag"),
+        ({"operator": "MODULO", "property": "t", "value": "0|1"}, "MODULO"),
+        ({"operator": "EQUAL", "property": "$.flags.g.reason", "value": "STATIC"}, "reason"),
+        ({"operator": "EQUAL", "property": "$..key", "value": "a"}, "JSONPath"),
+        ({"operator": "REGEX", "property": "t", "value": "["}, "not a pattern"),
         ({"operator": "REGEX", "property": "t", "value": "(?=a)"}, "RE2"),
         ({"operator": "LOOKS_LIKE", "property": "t", "value": "a"}, "LOOKS_LIKE"),
         ({"operator": "EQUAL", "property": "targetingKey", "value": "a"}, "taken"),
@@ -54,4 +57,52 @@ def test_variants_have_readable_names() -> None:
     features = {"f": {"key": "1", "name": "f", "enabled": True, "value": 1, "variants": options}}
     imported = flagsmith.read({"environment": {"key": "k"}, "features": features})
     assert list(imported.flags[0].variants) == ["control", "option-1", "B"]
-    assert flagsmith.KEY_NOTE in imported.notes
+    assert flagsmith.KEY_NOTE not in imported.notes
+    assert flagsmith.KEY_NOTE in flagsmith.read({"features": features}).notes
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"targetingKey": "ana", "identity": {"key": "77"}, "plan": "pro"},
+        {"targetingKey": "ana", "identity": {"key": 77}, "traits": {"plan": "pro"}},
+        {"identity": {"identifier": "ana", "key": "77", "traits": {"plan": "pro"}}},
+        {"identity": {"identifier": "ana", "key": "77"}, "traits": {"plan": "pro"}},
+        {"identity": {"identifier": "ana", "key": "77"}, "targetingKey": "ana", "plan": "pro"},
+        {"environment": {"key": "e"}, "identity": {"identifier": "ana", "key": "77"}, "plan": "pro"},
+        {"identifier": "ana", "key": "77", "traits": {"plan": "pro"}},
+        {"identifier": "ana", "key": "77", "plan": "pro"},
+        {
+            "identifier": "ana",
+            "django_id": 77,
+            "identity_traits": [{"trait_key": "plan", "trait_value": "pro"}],
+        },
+    ],
+)
+def test_an_identity_comes_in_many_forms(context: dict[str, Any]) -> None:
+    assert flagsmith.context_of(context) == {
+        "targetingKey": "ana",
+        "identity": {"key": "77"},
+        "plan": "pro",
+    }
+
+
+def test_an_attribute_may_be_called_identifier() -> None:
+    context = {"targetingKey": "ana", "identifier": "x", "key": "y"}
+    assert flagsmith.context_of(context) == context
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("$.a.b", ["a", "b"]),
+        ("$.a['b c'][0]", ["a", "b c", 0]),
+        ('$.a["it\\"s"]', ["a", 'it"s']),
+        ("$.größe", ["größe"]),
+        ("$.", None),
+        ("$.a b", None),
+        ("$.a.*", None),
+    ],
+)
+def test_paths(text: str, steps: Any) -> None:
+    assert steps_of(text) == steps
