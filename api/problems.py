@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from api.http import request_id
@@ -19,9 +20,12 @@ from domain.errors import (
     InUse,
     Invalid,
     KeyReused,
+    NotAllowed,
     NotFound,
+    Outdated,
     Refused,
     VersionConflict,
+    WrongStatus,
 )
 from domain.targeting import CONDITION_KINDS, SERVE_KINDS
 from projections.postgres_views import ViewUnavailable
@@ -34,12 +38,33 @@ TAGS_OF_UNIONS = {*CONDITION_KINDS.values(), *SERVE_KINDS.values()}
 STATUS: Mapping[type[Refused], int] = {
     NotFound: 404,
     ApprovalRequired: 403,
+    NotAllowed: 403,
     AlreadyExists: 409,
     InUse: 409,
     VersionConflict: 409,
+    WrongStatus: 409,
+    Outdated: 409,
     Invalid: 422,
     KeyReused: 422,
 }
+
+
+class Fault(BaseModel):
+    """`where` is a path into the request."""
+
+    where: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `detail` says what was wrong, where, and what to do; `errors` has each fault of a body."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[Fault] | None = None
 
 
 def problem(

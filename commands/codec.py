@@ -7,8 +7,11 @@ from typing import Any, cast, get_args
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
+from domain.change_events import ChangeEvent, PlanEvent
 from domain.envelope import Stamp
-from domain.events import Event, FlagEvent, KeyEvent, ProjectEvent, SegmentEvent, TargetingEvent
+from domain.events import Event, FlagEvent, KeyEvent, ProjectEvent, SegmentEvent, TargetingEvent, WebhookEvent
+from domain.person_events import PersonEvent
+from domain.token_events import TokenEvent
 
 
 def _classes(union: Any) -> set[type[BaseModel]]:
@@ -17,7 +20,18 @@ def _classes(union: Any) -> set[type[BaseModel]]:
 
 EVENTS: Mapping[str, type[BaseModel]] = {
     cls.__name__: cls
-    for union in (ProjectEvent, FlagEvent, TargetingEvent, SegmentEvent, KeyEvent)
+    for union in (
+        ProjectEvent,
+        FlagEvent,
+        TargetingEvent,
+        SegmentEvent,
+        KeyEvent,
+        WebhookEvent,
+        ChangeEvent,
+        PlanEvent,
+        TokenEvent,
+        PersonEvent,
+    )
     for cls in _classes(union)
 }
 

@@ -21,6 +21,7 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 
 from commands import log_tables
 from commands.codec import decode, encode
+from commands.postgres import ANSWER_SECONDS, OPTIONS, make_impatient
 from domain.envelope import Recorded, Stamp, Stream
 from domain.events import Event
 
@@ -30,8 +31,7 @@ SETUP_LOCK = (
 )
 POOL_SIZE = 5
 POOL_OVERFLOW = 10
-POOL_WAIT_SECONDS = 2  # a request that cannot have a connection by then is answered 503
-LOCK_TIMEOUT_SECONDS = 5  # an insert waits this long for the table; one insert holds it about a millisecond
+LOCK_TIMEOUT_SECONDS = 1  # an insert waits this long for the table; one insert holds it about a millisecond
 IDLE_IN_TRANSACTION_SECONDS = 5
 
 
@@ -91,18 +91,21 @@ class _Recorder(PostgresApplicationRecorder):
         positions: Sequence[int] = ()
         fault: Exception | None = None
         with self.datastore.get_connection() as connection:
-            with connection.pipeline() as pipeline, connection.transaction() as transaction:
-                cursor = connection.cursor()
-                try:
-                    self._insert_stored_events(cursor, stored_events)
-                    pipeline.sync()
-                    positions = self._fetch_ids_after_insert_events(cursor, stored_events) or ()
-                    if (request := kwargs.get("request")) is not None:
-                        connection.execute(log_tables.REMEMBER, request, prepare=True)
+            try:
+                with connection.pipeline() as pipeline, connection.transaction() as transaction:
+                    cursor = connection.cursor()
+                    try:
+                        self._insert_stored_events(cursor, stored_events)
                         pipeline.sync()
-                except Exception as problem:
-                    fault = problem
-                    raise Rollback(transaction) from problem
+                        positions = self._fetch_ids_after_insert_events(cursor, stored_events) or ()
+                        if (request := kwargs.get("request")) is not None:
+                            connection.execute(log_tables.REMEMBER, request, prepare=True)
+                            pipeline.sync()
+                    except Exception as problem:
+                        fault = problem
+                        raise Rollback(transaction) from problem
+            except Rollback:  # a connection that was lost cannot roll back; the fault says more
+                assert fault is not None
             if fault is not None:
                 raise fault
         return positions
@@ -111,10 +114,13 @@ class _Recorder(PostgresApplicationRecorder):
 class EventStore:
     """Thread-safe. Every method raises StoreUnavailable when PostgreSQL cannot be reached."""
 
-    def __init__(self, url: str) -> None:
-        """Opens no connection; `url` is a postgresql:// address."""
+    def __init__(self, url: str, patience_seconds: float = ANSWER_SECONDS) -> None:
+        """Opens no connection; `url` is a postgresql:// address.
+
+        A server that gives no sign of life for `patience_seconds` is taken for gone.
+        """
         self.url = url
-        self._datastore = _datastore(url)
+        self._datastore = _datastore(url, patience_seconds)
         self._ready_recorder: _Recorder | None = None
 
     def close(self) -> None:
@@ -286,7 +292,7 @@ def _translated() -> Iterator[None]:
         raise StoreUnavailable(f"PostgreSQL: {problem}") from problem
 
 
-def _datastore(url: str) -> PostgresDatastore:
+def _datastore(url: str, patience_seconds: float) -> PostgresDatastore:
     parts: dict[str, Any] = conninfo_to_dict(url)
     datastore = PostgresDatastore(
         dbname=parts.pop("dbname", "togglemaster"),
@@ -294,7 +300,6 @@ def _datastore(url: str) -> PostgresDatastore:
         port=parts.pop("port", 5432),
         user=parts.pop("user", "postgres"),
         password=parts.pop("password", ""),
-        connect_timeout=POOL_WAIT_SECONDS,
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
         lock_timeout=LOCK_TIMEOUT_SECONDS,
@@ -304,5 +309,7 @@ def _datastore(url: str) -> PostgresDatastore:
         enable_db_functions=False,  # its insert omits the table lock, and readers then miss events
     )
     assert isinstance(datastore.pool.kwargs, dict)
-    datastore.pool.kwargs.update(parts)  # sslmode and the like, for which the library has no parameter
+    # In parts are sslmode and the like, for which the library has no parameter.
+    datastore.pool.kwargs.update(OPTIONS | parts)
+    make_impatient(datastore.pool, patience_seconds)
     return datastore

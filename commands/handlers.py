@@ -6,22 +6,39 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from commands import on_flags, on_keys, on_projects, on_segments
+from commands import (
+    on_changes,
+    on_flags,
+    on_keys,
+    on_people,
+    on_plans,
+    on_projects,
+    on_segments,
+    on_tokens,
+    on_webhooks,
+)
 from commands.approval import refuse_unapproved
 from commands.deciding import Handler, Salt
 from commands.event_store import Conflict, Once, Outcome
 from commands.models import Command
+from commands.reviewing import Review, review
 from commands.unit_of_work import Log, UnitOfWork
 from domain.aggregates import Folded, fold_all
+from domain.change import Change
 from domain.envelope import Stamp, Stream
 from domain.errors import KeyReused, Refused, VersionConflict
 
-HANDLERS: Mapping[type[Command], Handler] = {
+DIRECT: Mapping[type[Command], Handler] = {
     **on_projects.HANDLERS,
     **on_flags.HANDLERS,
     **on_segments.HANDLERS,
     **on_keys.HANDLERS,
+    **on_webhooks.HANDLERS,
+    **on_tokens.HANDLERS,
+    **on_people.HANDLERS,
+    **on_plans.HANDLERS,
 }
+HANDLERS: Mapping[type[Command], Handler] = {**DIRECT, **on_changes.handlers(DIRECT)}
 SALT_BYTES = 8  # as many salts as there are buckets could meet by chance once in 10**9 flags
 ATTEMPTS = 40  # a command is decided again when another one was first; 50 at once on one flag all get through
 PAUSE_SECONDS = 0.002  # an append takes about 1 ms, so whoever was late looks again after a few of them
@@ -69,6 +86,10 @@ class Commands:
             else:
                 possible.append(command)
         return possible, refused
+
+    def review(self, change: Change) -> Review:
+        """What the change would do now, and what stands against it."""
+        return review(UnitOfWork(self.log), change, DIRECT, self.salt)
 
     def _execute(
         self, commands: Sequence[Command], stamp: Stamp, expected: int | None, once: Once | None

@@ -1,14 +1,19 @@
 """What can be wanted. A command is data: it can be stored, reviewed, scheduled, and carried out later."""
 
+from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue
 
+from commands.change_models import ChangeCommand
+from commands.people_models import PeopleCommand
+from commands.token_models import Overlap, TokenCommand
 from domain import limits
 from domain.events import FlagKind, KeyKind
 from domain.segment import SegmentDefinition
 from domain.targeting import Salt, Targeting
 from domain.values import FlagKey, FlagType, Model, Slug, Text, VariantName
+from domain.webhook import Address
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Tags = Annotated[
@@ -134,7 +139,10 @@ class ArchiveSegment(Model):
 
 
 class IssueKey(Model):
-    """The key itself is made by the caller and never stored; `digest` is what will recognise it."""
+    """The key itself is made by the caller and never stored; `digest` is what will recognise it.
+
+    `expires_at` None is never.
+    """
 
     project: Slug
     environment: Slug
@@ -142,11 +150,79 @@ class IssueKey(Model):
     name: Name
     kind: KeyKind
     digest: str
+    expires_at: datetime | None = None
+
+
+class RotateKey(Model):
+    """`successor` and `digest` are of the key that takes its place; without `expires_at` that one is in force
+    for as long as the first one was when it was issued."""
+
+    project: Slug
+    environment: Slug
+    id: str
+    successor: str
+    digest: str
+    overlap_seconds: Overlap
+    expires_at: datetime | None = None
 
 
 class RevokeKey(Model):
     project: Slug
     environment: Slug
+    id: str
+
+
+EventNames = Annotated[
+    tuple[Annotated[str, Field(max_length=100)], ...], Field(max_length=limits.EVENT_NAMES)
+]
+Environments = Annotated[tuple[Slug, ...], Field(max_length=limits.EVENT_NAMES)]
+
+
+class RegisterWebhook(Model):
+    """`id` is made by the caller: the secret is derived from it. What is empty narrows nothing."""
+
+    project: Slug
+    id: str
+    url: Address
+    description: Text = ""
+    events: EventNames = ()
+    environments: Environments = ()
+
+
+class ChangeWebhook(Model):
+    """What is absent stays as it is."""
+
+    project: Slug
+    id: str
+    url: Address | None = None
+    description: Text | None = None
+    events: EventNames | None = None
+    environments: Environments | None = None
+
+
+class RotateWebhookSecret(Model):
+    """The secret that is replaced signs too until `previous_until`."""
+
+    project: Slug
+    id: str
+    previous_until: AwareDatetime
+
+
+class PauseWebhook(Model):
+    """`why` is a sentence where no person wanted it."""
+
+    project: Slug
+    id: str
+    why: str = ""
+
+
+class ResumeWebhook(Model):
+    project: Slug
+    id: str
+
+
+class RemoveWebhook(Model):
+    project: Slug
     id: str
 
 
@@ -167,5 +243,15 @@ Command = (
     | PutSegment
     | ArchiveSegment
     | IssueKey
+    | RotateKey
     | RevokeKey
+    | TokenCommand
+    | PeopleCommand
+    | RegisterWebhook
+    | ChangeWebhook
+    | RotateWebhookSecret
+    | PauseWebhook
+    | ResumeWebhook
+    | RemoveWebhook
+    | ChangeCommand
 )

@@ -1,6 +1,7 @@
 """What one command reads and decides, kept together until it is written at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -9,11 +10,30 @@ from typing import Protocol, cast
 from commands.event_store import Append, Once, Outcome
 from domain.access import ApiKey
 from domain.aggregates import EVOLVE, Folded, State, fold, fold_all
-from domain.envelope import Recorded, Stamp, Stream, flag_stream, key_stream, project_stream, segment_stream
+from domain.change import Change
+from domain.envelope import (
+    Recorded,
+    Stamp,
+    Stream,
+    change_stream,
+    flag_stream,
+    key_stream,
+    person_stream,
+    plan_stream,
+    project_stream,
+    segment_stream,
+    token_stream,
+    webhook_stream,
+)
+from domain.errors import Refused
 from domain.events import Event
 from domain.flag import Flag
+from domain.person import Person
+from domain.plan import Plan
 from domain.project import Project
 from domain.segment import Segment
+from domain.token import AccessToken
+from domain.webhook import Webhook
 
 
 class Log(Protocol):
@@ -25,6 +45,8 @@ class Log(Protocol):
 
     def outcome(self, once: Once) -> Outcome | None: ...
 
+    def now(self) -> datetime: ...
+
     def append(
         self,
         appends: Sequence[Append],
@@ -35,12 +57,18 @@ class Log(Protocol):
     ) -> list[Recorded]: ...
 
 
+Decision = tuple[Stream, Event]
+
+
 @dataclass(slots=True)
 class UnitOfWork:
     log: Log
     _stored: dict[Stream, Folded | None] = field(default_factory=dict)
     _states: dict[Stream, State | None] = field(default_factory=dict)
     _decided: dict[Stream, list[Event]] = field(default_factory=dict)
+    _direct: list[Decision] = field(default_factory=list)
+    _approved: list[Decision] | None = None
+    _now: datetime | None = None
 
     def project(self, key: str) -> Project | None:
         return cast("Project | None", self.state(project_stream(key)))
@@ -53,6 +81,30 @@ class UnitOfWork:
 
     def key(self, project: str, key_id: str) -> ApiKey | None:
         return cast("ApiKey | None", self.state(key_stream(project, key_id)))
+
+    def person(self, person_id: str) -> Person | None:
+        return cast("Person | None", self.state(person_stream(person_id)))
+
+    def token(self, token_id: str) -> AccessToken | None:
+        return cast("AccessToken | None", self.state(token_stream(token_id)))
+
+    def webhook(self, project: str, webhook_id: str) -> Webhook | None:
+        return cast("Webhook | None", self.state(webhook_stream(project, webhook_id)))
+
+    def webhooks(self, project: str) -> list[Webhook]:
+        """Every webhook of the project, removed ones too."""
+        return [cast("Webhook", state) for state in self._all("webhook", project)]
+
+    def change(self, project: str, change_id: str) -> Change | None:
+        return cast("Change | None", self.state(change_stream(project, change_id)))
+
+    def plan(self, project: str, plan_id: str) -> Plan | None:
+        return cast("Plan | None", self.state(plan_stream(project, plan_id)))
+
+    def now(self) -> datetime:
+        """The time by the clock that all processes share; the same for the whole unit of work."""
+        self._now = self._now or self.log.now()
+        return self._now
 
     def flags(self, project: str) -> list[Flag]:
         """Every flag of the project, archived ones too."""
@@ -77,11 +129,35 @@ class UnitOfWork:
         for event in events:
             state = EVOLVE[stream.kind](state, event)
             self._decided.setdefault(stream, []).append(event)
+            (self._direct if self._approved is None else self._approved).append((stream, event))
         self._states[stream] = state
 
-    def decided(self) -> list[tuple[Stream, list[Event]]]:
-        """What would be written now."""
-        return list(self._decided.items())
+    def direct(self) -> list[Decision]:
+        """What was decided without anybody's approval."""
+        return list(self._direct)
+
+    @contextmanager
+    def approved(self) -> Iterator[list[Decision]]:
+        """Whatever is decided within needs no further approval; it is gathered in the list."""
+        outer, self._approved = self._approved, []
+        try:
+            yield self._approved
+        finally:
+            self._approved = outer
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """When something within is refused, nothing that was decided within remains decided."""
+        states, direct = dict(self._states), list(self._direct)
+        decided = {stream: list(events) for stream, events in self._decided.items()}
+        approved = len(self._approved or ())
+        try:
+            yield
+        except Refused:
+            self._states, self._decided, self._direct = states, decided, direct
+            if self._approved is not None:
+                del self._approved[approved:]
+            raise
 
     def commit(self, stamp: Stamp, once: Once | None = None, about: Sequence[Stream] = ()) -> None:
         """Raises Conflict when somebody else was first; then nothing of it is written.

@@ -5,11 +5,12 @@ them: it is where the commands are given.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field, TypeAdapter, create_model
 
+from commands.change_models import StartPlan
 from commands.models import (
     ArchiveFlag,
     ArchiveSegment,
@@ -38,6 +39,7 @@ ALLOWED: tuple[type[Command], ...] = (
     RestoreFlag,
     PutSegment,
     ArchiveSegment,
+    StartPlan,
 )
 
 
@@ -65,7 +67,8 @@ _READER: TypeAdapter[Any] = TypeAdapter(SentCommand)
 def received(project: str, sent: Model) -> Command:
     """The command that a SentCommand stands for in that project."""
     given = {name: getattr(sent, name) for name in type(sent).model_fields}
-    return BY_NAME[given.pop("command")](project=project, **given)
+    command: Callable[..., Command] = BY_NAME[given.pop("command")]
+    return command(project=project, **given)
 
 
 def kept(command: Command) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from commands.audit import Report, verify
 from commands.event_store import EventStore, StoreUnavailable
+from deploy.processes.common import PATIENCE_SECONDS
 from deploy.settings import Settings
 from deploy.told import Told
 
@@ -29,7 +30,10 @@ def verify_log(settings: Settings, expected: str | None, out: Console, err: Cons
 def _checked(settings: Settings, until: int | None, err: Console) -> tuple[Report, str]:
     columns = TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     try:
-        with closing(EventStore(settings.postgres_url)) as store, Progress(*columns, console=err) as bar:
+        with (
+            closing(EventStore(settings.postgres_url, PATIENCE_SECONDS)) as store,
+            Progress(*columns, console=err) as bar,
+        ):
             task = bar.add_task("")
             report = verify(store, lambda done, total: bar.update(task, completed=done, total=total))
             links = store.links(after=until - 1, limit=1) if until else []

@@ -108,6 +108,22 @@ def work_consumer() -> None:
     run(_settings())
 
 
+@work.command("webhooks")
+def work_webhooks() -> None:
+    """Tell webhooks of events, signed and in order. Any number may run."""
+    from deploy.processes.webhooks import run
+
+    run(_settings())
+
+
+@work.command("scheduler")
+def work_scheduler() -> None:
+    """Apply scheduled changes and take the steps of rollout plans when they are due. Any number may run."""
+    from deploy.processes.scheduler import run
+
+    run(_settings())
+
+
 @projections.command("rebuild")
 def projections_rebuild() -> None:
     """Make the ruleset anew from the log and swap it in when it is whole. The old one serves until then."""

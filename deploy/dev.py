@@ -49,10 +49,12 @@ LOCAL_DEFAULTS = {
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "projector": ("work", "projector"),
     "consumer": ("work", "consumer"),
+    "webhooks": ("work", "webhooks"),
+    "scheduler": ("work", "scheduler"),
     "management": ("serve", "management"),
     "evaluation": ("serve", "evaluation"),
 }
-STOP_ORDER = ("evaluation", "management", "projector", "consumer")
+STOP_ORDER = ("evaluation", "management", "scheduler", "projector", "consumer", "webhooks")
 
 
 def default_data_dir() -> Path:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from commands.event_store import EventStore, StoreUnavailable
+from deploy.processes.common import PATIENCE_SECONDS
 from deploy.processes.projector import rulesets
 from deploy.settings import Settings
 from deploy.told import Told
@@ -58,7 +59,7 @@ def _sentence(drift: Drift) -> str:
 
 @contextmanager
 def _parts(settings: Settings) -> Iterator[tuple[EventStore, RulesetStore]]:
-    store = EventStore(settings.postgres_url)
+    store = EventStore(settings.postgres_url, PATIENCE_SECONDS)
     try:
         yield store, rulesets(settings)
     except (StoreUnavailable, AnotherRebuild) as problem:

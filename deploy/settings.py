@@ -37,6 +37,19 @@ class Settings(BaseSettings):
     admin_key: str = Field(
         "", description="the administrator's key; the management API does not start without one"
     )
+    secret: str = Field(
+        "",
+        description="what other secrets, those of webhooks, are derived from; empty means the administrator's"
+        " key, so that a laptop needs one secret less",
+    )
+    oidc_issuer: str = Field(
+        "", description="`iss` of the tokens of people who sign in elsewhere; empty, as most begin without"
+    )
+    oidc_audience: str = Field("", description="`aud` of those tokens: what the issuer knows ToggleMaster as")
+    oidc_jwks_url: str = Field("", description="where that issuer publishes its keys: https, or this machine")
+    webhook_allow_private: bool = Field(
+        False, description="lets webhooks lead to private addresses, and to http; off, as users give them"
+    )
     records: Literal["all", "none"] = Field(
         "all",
         description="whether single evaluations are recorded beside the counts; all is for a laptop's load",
@@ -49,6 +62,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address that the HTTP processes listen on; safe by default")
     port: int | None = Field(
         None, ge=1, le=65535, description="port; 8080 for management and 8081 for evaluation when empty"
+    )
+    idempotency_hours: float = Field(
+        24.0,
+        gt=0,
+        description="how long a request with an Idempotency-Key is remembered; clients retry for less",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="what is written to standard error"

@@ -16,6 +16,7 @@ from commands.importers.vendors import vendor
 from commands.importing import commands_of, feasible
 from commands.models import Command, CreateFlag, PutSegment
 from commands.unit_of_work import UnitOfWork, utc_now
+from deploy.processes.common import PATIENCE_SECONDS
 from deploy.settings import Settings
 from deploy.told import Told
 from domain.envelope import Stamp
@@ -110,7 +111,7 @@ def _print(out: Console, text: str) -> None:
 
 @contextmanager
 def _store(settings: Settings) -> Iterator[EventStore]:
-    store = EventStore(settings.postgres_url)
+    store = EventStore(settings.postgres_url, PATIENCE_SECONDS)
     try:
         yield store
     except StoreUnavailable as problem:

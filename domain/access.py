@@ -1,25 +1,36 @@
-"""API keys: what one looks like, and what is kept of it.
+"""API keys and access tokens: what one looks like. Of API keys also what is kept.
 
 A key is `tm_<kind>_<selector>_<secret><checksum>`: the selector is the key's public id, the secret is shown
 once, and the checksum lets a mistyped or made-up key be refused without looking anything up.
 """
 
 import hashlib
+import re
 import zlib
 from dataclasses import dataclass, replace
-from typing import assert_never
+from datetime import datetime
+from typing import Literal, assert_never
 
 from domain.errors import NotFound
-from domain.events import KeyEvent, KeyIssued, KeyKind, KeyRevoked
+from domain.events import KeyEvent, KeyExpiryChanged, KeyIssued, KeyKind, KeyRevoked
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 SELECTOR_LENGTH = 10
 SECRET_LENGTH = 32  # 62**32 is 190 bits
 CHECKSUM_LENGTH = 6  # enough digits of base 62 for 32 bits
+LETTER = "[0-9A-Za-z]"
+SHAPE = re.compile(
+    rf"tm_[a-z]+_({LETTER}{{{SELECTOR_LENGTH}}})_{LETTER}{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}"
+)
+TOKEN_PREFIX = "tm_token_"  # noqa: S105 - not a password
+
+TextKind = KeyKind | Literal["token"]
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
+    """`replaces` and `replaced_by` are ids of other keys."""
+
     project: str
     environment: str
     id: str
@@ -27,14 +38,19 @@ class ApiKey:
     kind: KeyKind
     digest: str
     revoked: bool = False
+    expires_at: datetime | None = None
+    replaces: str | None = None
+    replaced_by: str | None = None
 
 
 def evolve(key: ApiKey | None, event: KeyEvent) -> ApiKey:
+    if isinstance(event, KeyIssued):
+        return ApiKey(**dict(event))
+    assert key is not None
     match event:
-        case KeyIssued():
-            return ApiKey(**dict(event))
+        case KeyExpiryChanged(expires_at=end, replaced_by=successor):
+            return replace(key, expires_at=end, replaced_by=successor or key.replaced_by)
         case KeyRevoked():
-            assert key is not None
             return replace(key, revoked=True)
         case _:
             assert_never(event)
@@ -46,18 +62,22 @@ def revoke(key: ApiKey | None) -> tuple[KeyEvent, ...]:
     return () if key.revoked else (KeyRevoked(),)
 
 
-def assemble(kind: KeyKind, selector: str, secret: str) -> str:
+def assemble(kind: TextKind, selector: str, secret: str) -> str:
     body = f"tm_{kind}_{selector}_{secret}"
     return body + _checksum(body)
 
 
 def is_well_formed(key: str) -> bool:
     """Whether this can be a key at all; says nothing about whether it was ever issued."""
-    parts = key.split("_")
-    lengths = SELECTOR_LENGTH, SECRET_LENGTH + CHECKSUM_LENGTH
-    if len(parts) != 4 or parts[0] != "tm" or (len(parts[2]), len(parts[3])) != lengths or not key.isascii():
-        return False
-    return _checksum(key[:-CHECKSUM_LENGTH]) == key[-CHECKSUM_LENGTH:]
+    return selector_of(key) is not None
+
+
+def selector_of(key: str) -> str | None:
+    """The public id in it; None where this cannot be a key."""
+    found = SHAPE.fullmatch(key)
+    if found is None or _checksum(key[:-CHECKSUM_LENGTH]) != key[-CHECKSUM_LENGTH:]:
+        return None
+    return found[1]
 
 
 def digest(key: str) -> str:

@@ -4,20 +4,30 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from domain import access, flag, project, segment
+from domain import access, change, flag, person, plan, project, segment, token, webhook
 from domain.access import ApiKey
+from domain.change import Change
 from domain.envelope import Recorded, Stamp, Stream
 from domain.flag import Flag
+from domain.person import Person
+from domain.plan import Plan
 from domain.project import Project
 from domain.segment import Segment
+from domain.token import AccessToken
+from domain.webhook import Webhook
 
-State = Project | Flag | Segment | ApiKey
+State = Project | Flag | Segment | ApiKey | Webhook | Change | Plan | AccessToken | Person
 
 EVOLVE: Mapping[str, Callable[[Any, Any], State]] = {
     "project": project.evolve,
     "flag": flag.evolve,
     "segment": segment.evolve,
     "key": access.evolve,
+    "change": change.evolve,
+    "plan": plan.evolve,
+    "webhook": webhook.evolve,
+    "token": token.evolve,
+    "person": person.evolve,
 }
 
 

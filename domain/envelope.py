@@ -61,3 +61,24 @@ def segment_stream(project: str, key: str) -> Stream:
 
 def key_stream(project: str, key_id: str) -> Stream:
     return Stream("key", project, key_id)
+
+
+def webhook_stream(project: str, webhook_id: str) -> Stream:
+    return Stream("webhook", project, webhook_id)
+
+
+def token_stream(token_id: str) -> Stream:
+    """A token belongs to no project; no project's key begins with '@'."""
+    return Stream("token", "@tokens", token_id)
+
+
+def person_stream(person_id: str) -> Stream:
+    return Stream("person", "@people", person_id)
+
+
+def change_stream(project: str, change_id: str) -> Stream:
+    return Stream("change", project, change_id)
+
+
+def plan_stream(project: str, plan_id: str) -> Stream:
+    return Stream("plan", project, plan_id)

@@ -31,3 +31,15 @@ class KeyReused(Refused):
 
 class ApprovalRequired(Refused):
     """The environment takes changes only after others have approved them."""
+
+
+class NotAllowed(Refused):
+    """Somebody else has to do it, or give the command."""
+
+
+class WrongStatus(Refused):
+    """It is over, or not yet so far."""
+
+
+class Outdated(Refused):
+    """What it is meant for was changed by somebody else in the meantime."""

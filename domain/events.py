@@ -6,15 +6,17 @@ when a shape has to change, the old one gets an upcaster in `commands/codec.py` 
 (`domain/envelope.py`).
 """
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import AwareDatetime, JsonValue
 
+from domain.change_events import ChangeEvent, PlanEvent
+from domain.person_events import PersonEvent
 from domain.targeting import Condition, Prerequisite, Rule, Serve, Target, Targeting
-from domain.values import FlagType, Model
+from domain.token_events import TokenEvent
+from domain.values import ABSENT, FlagType, Model
 
 KeyKind = Literal["server", "client", "admin"]
-ABSENT: Any = Field(default=None, exclude_if=lambda value: value is None)
 FlagKind = Literal["release", "experiment", "operational", "permission"]
 
 
@@ -169,7 +171,10 @@ class SegmentArchived(Model):
 
 
 class KeyIssued(Model):
-    """`digest` is the SHA-256 of the whole key in hex: a key is 190 random bits, so it needs no slow hash."""
+    """`digest` is the SHA-256 of the whole key in hex: a key is 190 random bits, so it needs no slow hash.
+
+    `replaces` is the id of the key whose place it takes. What is absent is: for ever, and nobody's.
+    """
 
     project: str
     environment: str
@@ -177,9 +182,59 @@ class KeyIssued(Model):
     name: str
     kind: KeyKind
     digest: str
+    expires_at: AwareDatetime | None = ABSENT
+    replaces: str | None = ABSENT
+
+
+class KeyExpiryChanged(Model):
+    """`replaced_by` is the id of the key that takes its place, where that is why."""
+
+    expires_at: AwareDatetime
+    replaced_by: str | None = ABSENT
 
 
 class KeyRevoked(Model):
+    pass
+
+
+class WebhookRegistered(Model):
+    """`events` are names of events; that or `environments` empty is all of them."""
+
+    project: str
+    id: str
+    url: str
+    description: str
+    events: tuple[str, ...]
+    environments: tuple[str, ...]
+
+
+class WebhookChanged(Model):
+    """What is absent stays as it is."""
+
+    url: str | None = ABSENT
+    description: str | None = ABSENT
+    events: tuple[str, ...] | None = ABSENT
+    environments: tuple[str, ...] | None = ABSENT
+
+
+class WebhookSecretRotated(Model):
+    """`rotation` is the number of the secret that signs from now on; the one before signs too until then."""
+
+    rotation: int
+    previous_until: AwareDatetime
+
+
+class WebhookPaused(Model):
+    """`why` is a sentence where deliveries kept failing; empty where somebody paused it."""
+
+    why: str
+
+
+class WebhookResumed(Model):
+    pass
+
+
+class WebhookRemoved(Model):
     pass
 
 
@@ -199,5 +254,23 @@ TargetingEvent = (
 VariantEvent = VariantAdded | VariantChanged | VariantRemoved
 FlagEvent = FlagCreated | FlagDetailsChanged | VariantEvent | TargetingEvent | FlagArchived | FlagRestored
 SegmentEvent = SegmentCreated | SegmentChanged | SegmentArchived
-KeyEvent = KeyIssued | KeyRevoked
-Event = ProjectEvent | FlagEvent | SegmentEvent | KeyEvent
+KeyEvent = KeyIssued | KeyExpiryChanged | KeyRevoked
+WebhookEvent = (
+    WebhookRegistered
+    | WebhookChanged
+    | WebhookSecretRotated
+    | WebhookPaused
+    | WebhookResumed
+    | WebhookRemoved
+)
+Event = (
+    ProjectEvent
+    | FlagEvent
+    | SegmentEvent
+    | KeyEvent
+    | WebhookEvent
+    | ChangeEvent
+    | PlanEvent
+    | TokenEvent
+    | PersonEvent
+)

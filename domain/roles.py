@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
-from domain.values import Model
+from domain.values import Model, Slug
 
 EVERY = "*"
 """Stands for every project, those made later included."""
@@ -40,8 +41,8 @@ class Grant(Model):
     """
 
     role: Role
-    project: str
-    environment: str = ""
+    project: Slug | Literal["*"]
+    environment: Slug | Literal[""] = ""
 
     def allows(self, permission: Permission, project: str, environment: str) -> bool:
         if self.project not in {EVERY, project} or permission not in PERMISSIONS[self.role]:
@@ -59,6 +60,13 @@ class Principal:
     def may(self, permission: Permission, project: str, environment: str = "") -> bool:
         """`environment` is empty for what is the whole project's; `project` is EVERY for all of them."""
         return any(grant.allows(permission, project, environment) for grant in self.grants)
+
+    def may_somewhere(self, permission: Permission, project: str) -> bool:
+        """In the whole project, or in any environment of it."""
+        return any(
+            grant.project in {EVERY, project} and permission in PERMISSIONS[grant.role]
+            for grant in self.grants
+        )
 
     def projects(self) -> frozenset[str]:
         """Those that may be read; EVERY among them stands for all."""

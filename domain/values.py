@@ -5,13 +5,16 @@ import math
 import unicodedata
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 INTEGER_LIMIT = 2**63  # what JSON readers in other languages and PostgreSQL's bigint can hold
 FLAG_KEY_LENGTH = 200
 SCALE = 100_000  # weights and thresholds are thousandths of a percent: 100,000 is everybody
+
+ABSENT: Any = Field(default=None, exclude_if=lambda value: value is None)
+"""For a field that is left out where it says nothing: what was stored before there was one fits it."""
 
 
 class Model(BaseModel):

@@ -1,4 +1,4 @@
-"""Projects, flags, segments and keys as rows of PostgreSQL, for lists.
+"""Whatever lists there are, as rows of PostgreSQL: projects, flags, segments, keys, changes and so on.
 
 Rows and the position they stand at are written in one transaction.
 """
@@ -11,10 +11,15 @@ from pydantic import TypeAdapter
 
 from domain.access import ApiKey
 from domain.aggregates import Folded, State
+from domain.change import Change
 from domain.envelope import Recorded, Stamp, Stream
 from domain.flag import Flag
+from domain.person import Person
+from domain.plan import Plan
 from domain.project import Project
 from domain.segment import Segment
+from domain.token import AccessToken
+from domain.webhook import Webhook
 from projections.folds import Folds
 from projections.postgres_views import PostgresView
 
@@ -23,6 +28,11 @@ STATES: Mapping[str, TypeAdapter[Any]] = {
     "flag": TypeAdapter(Flag),
     "segment": TypeAdapter(Segment),
     "key": TypeAdapter(ApiKey),
+    "webhook": TypeAdapter(Webhook),
+    "token": TypeAdapter(AccessToken),
+    "change": TypeAdapter(Change),
+    "plan": TypeAdapter(Plan),
+    "person": TypeAdapter(Person),
 }
 
 TABLES = """
@@ -69,6 +79,10 @@ WHERE kind = %(kind)s AND (%(project)s = '' OR project = %(project)s) AND archiv
   AND (%(of_kind)s = '' OR of_kind = %(of_kind)s) AND (%(owner)s = '' OR owner = %(owner)s)
   AND (%(tag)s = '' OR %(tag)s = ANY (tags))
   AND (%(search)s = '' OR position(%(search)s IN words) > 0)
+  AND (%(within)s::text[] IS NULL OR NOT EXISTS (
+    SELECT FROM unnest(tags) AS place
+    WHERE NOT %(within)s && ARRAY[
+      place, split_part(place, '/', 1) || '/', '*/' || split_part(place, '/', 2), '*/']))
 """
 
 COLUMNS = {"key": "key", "changed": "position", "created": "begun"}
@@ -90,9 +104,11 @@ BEYOND: Mapping[str, str] = {
 class Filter:
     """What is empty does not narrow; `projects` None is all of them.
 
-    `of_kind` is the kind of a flag (release, experiment, ...) or of a key; `environment` is for API keys,
-    which belong to one; `search` is looked for in keys, names, descriptions, tags and owners, in any case of
-    letters.
+    `of_kind` is the kind of a flag (release, experiment, ...) or of a key, or the status of a change or a
+    plan; `environment` is for API keys and plans, which belong to one; `search` is looked for in keys, names,
+    descriptions, tags and owners, in any case of letters.
+    `within` is for tokens, whose tags are the places of their grants: it keeps those that are granted nowhere
+    but there, `project/` standing for the whole project, and the project `*` for every one.
     """
 
     archived: bool = False
@@ -102,6 +118,7 @@ class Filter:
     owner: str = ""
     tag: str = ""
     search: str = ""
+    within: Sequence[str] | None = None
 
 
 class Catalogue(PostgresView):
@@ -163,7 +180,7 @@ def _row(folded: Folded) -> dict[str, Any]:
     }
 
 
-def _searched(state: State) -> dict[str, Any]:
+def _searched(state: State) -> dict[str, Any]:  # noqa: C901 - one case for each kind of thing
     """What a list is narrowed by."""
     facts: dict[str, Any] = {"environment": "", "of_kind": "", "owner": "", "tags": []}
     match state:
@@ -175,6 +192,19 @@ def _searched(state: State) -> dict[str, Any]:
         case ApiKey():
             facts |= {"environment": state.environment, "of_kind": state.kind}
             words = [state.id, state.name]
+        case AccessToken():
+            facts |= {"tags": [f"{grant.project}/{grant.environment}" for grant in state.grants]}
+            words = [state.id, state.name]
+        case Webhook():
+            words = [state.id, state.url, state.description]
+        case Change():
+            facts |= {"of_kind": state.status, "owner": state.author}
+            words = [state.id, state.title, state.description, state.author]
+        case Plan():
+            facts |= {"of_kind": state.status, "environment": state.environment}
+            words = [state.id, state.flag]
+        case Person():
+            words = [state.email, state.name]
         case Project():
             words = [state.key, state.name]
     return facts | {"words": "\n".join(words).lower()}
@@ -182,9 +212,11 @@ def _searched(state: State) -> dict[str, Any]:
 
 def _is_gone(state: State) -> bool:
     match state:
-        case Flag(archived=gone) | Segment(archived=gone) | ApiKey(revoked=gone):
+        case Flag(archived=gone) | Segment(archived=gone) | Webhook(removed=gone):
             return gone
-        case Project():
+        case ApiKey(revoked=gone) | AccessToken(revoked=gone):
+            return gone
+        case Project() | Person() | Change() | Plan():
             return False
 
 

@@ -9,13 +9,18 @@ from typing import NamedTuple
 
 from domain.access import ApiKey
 from domain.aggregates import Folded
+from domain.change import Change
 from domain.evaluation import FlagDocument
 from domain.events import KeyKind
 from domain.flag import Flag
+from domain.person import Person
+from domain.plan import Plan
 from domain.project import Project
 from domain.ruleset import FLAG, SEGMENT, SegmentDocument
 from domain.segment import Segment
-from domain.values import Model
+from domain.token import AccessToken
+from domain.values import ABSENT, Model
+from domain.webhook import Webhook
 
 KEYS = "@keys"
 ENVIRONMENTS = "@environments"
@@ -33,10 +38,13 @@ Documents = dict[Place, str | None]
 
 
 class KeyDocument(Model):
+    """`expires_at` is in seconds since 1970; absent is never."""
+
     id: str
     kind: KeyKind
     project: str
     environment: str
+    expires_at: float | None = ABSENT
 
 
 class EnvironmentDocument(Model):
@@ -65,6 +73,8 @@ def documents_of(folded: Folded, environments: Iterable[str]) -> Documents:
             return {Place(KEYS, key.digest): _key(key)}
         case Project() as project:
             return dict(_environments(project))
+        case AccessToken() | Webhook() | Change() | Plan() | Person():
+            return {}
 
 
 def _flag(flag: Flag, environment: str, version: int) -> str | None:
@@ -103,7 +113,11 @@ def _key(key: ApiKey) -> str | None:
     if key.revoked:
         return None
     return KeyDocument(
-        id=key.id, kind=key.kind, project=key.project, environment=key.environment
+        id=key.id,
+        kind=key.kind,
+        project=key.project,
+        environment=key.environment,
+        expires_at=key.expires_at.timestamp() if key.expires_at else None,
     ).model_dump_json()
 
 

@@ -9,13 +9,12 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from commands.postgres import ANSWER_SECONDS, OPTIONS, make_impatient
 from domain.envelope import Recorded
 from projections.folds import Folds
 from projections.ruleset_store import Moved
 
 POOL_SIZE = 5
-WAIT_SECONDS = 2
-STATEMENT_TIMEOUT = "-c statement_timeout=10000"  # milliseconds; no list takes a tenth of it
 
 VIEWS = """
 CREATE TABLE IF NOT EXISTS togglemaster_views (
@@ -44,17 +43,17 @@ class PostgresView(ABC):
     def write(self, batch: list[Recorded], folds: Folds, *, after: int) -> None:
         """In one transaction that moves the position too; raises Moved when the view is not at `after`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience_seconds: float = ANSWER_SECONDS) -> None:
         """Opens no connection before it is first used."""
         self._pool = ConnectionPool(
             url,
             min_size=0,
             max_size=POOL_SIZE,
-            timeout=WAIT_SECONDS,
             open=False,
             check=ConnectionPool.check_connection,
-            kwargs={"row_factory": dict_row, "options": STATEMENT_TIMEOUT},
+            kwargs={**OPTIONS, "row_factory": dict_row},
         )
+        make_impatient(self._pool, patience_seconds)
 
     def close(self) -> None:
         self._pool.close()

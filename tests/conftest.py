@@ -46,7 +46,7 @@ def postgres_url(stack: Stack) -> str:
 
 @pytest.fixture
 def store(postgres_url: str) -> Iterator[EventStore]:
-    store = EventStore(postgres_url)
+    store = EventStore(postgres_url, patience_seconds=30)  # this machine may be busy with other tests
     store.create_tables()
     yield store
     store.close()

@@ -32,12 +32,13 @@ def presented_key(request: Request) -> str:
     return headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ").strip()
 
 
-def caller(snapshot: Snapshot, presented: str) -> Caller | None:
-    """None for a key that is not in force. A key that cannot be one is refused without a look-up."""
+def caller(snapshot: Snapshot, presented: str, now: float) -> Caller | None:
+    """None for a key that is not in force at that time, in seconds since 1970. A key that cannot be one is
+    refused without a look-up."""
     if not is_well_formed(presented):
         return None
     key = snapshot.keys.get(digest(presented))
-    if key is None:
+    if key is None or (key.expires_at is not None and key.expires_at <= now):
         return None
     ruleset = snapshot.environments.get(scope_of(key.project, key.environment), Ruleset())
     return Caller(key, ruleset, snapshot.position)

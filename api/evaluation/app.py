@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def create_app(parts: Parts, *, cors_origins: Sequence[str] = ("*",)) -> FastAPI:
-    """The follower and the recorder are started and stopped with the application."""
+    """What the parts do in the background is started and stopped with the application."""
     app = FastAPI(
         title="ToggleMaster evaluation API",
         description="Which variant a context gets, over OpenFeature's remote evaluation protocol (OFREP).",
@@ -53,9 +53,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
     parts.follower.start()
     parts.recorder.start()
+    parts.key_use.start()
     yield
     parts.follower.stop()
     parts.recorder.stop()
+    parts.key_use.stop()
 
 
 def _readiness(parts: Parts) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from time import time
 from typing import Any
 
 import orjson
@@ -101,10 +102,12 @@ def _authorised(request: Request) -> Caller:
     if not presented:
         details = "send an evaluation key as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'"
         raise Refusal(401, "GENERAL", details, {"WWW-Authenticate": "Bearer"})
-    found = caller(snapshot, presented)
+    now = time()
+    found = caller(snapshot, presented, now)
     if found is None:
         details = "this is not an evaluation key that is in force"
         raise Refusal(401, "GENERAL", details, {"WWW-Authenticate": "Bearer"})
+    request.app.state.parts.key_use.note(found.key.id, now)
     return found
 
 

@@ -9,6 +9,7 @@ from domain.evaluation import Evaluation
 from domain.targeting import TARGETING_KEY
 from projections.follower import Follower
 from workers.evaluations import EvaluationRecorder
+from workers.key_use import KeyUse
 
 CODE_DEFAULT = "code_default"  # stands for a variant's name where the answer was the caller's own default
 NO_ANSWER = "error"
@@ -18,6 +19,7 @@ NO_ANSWER = "error"
 class Parts:
     follower: Follower
     recorder: EvaluationRecorder
+    key_use: KeyUse
 
     def record(self, who: Caller, flag: str, answer: Evaluation, context: Mapping[str, Any]) -> None:
         subject = context.get(TARGETING_KEY)

@@ -32,8 +32,8 @@ class AdministratorKey:
 
 def principal(
     request: Request,
-    authorization: Annotated[str, Header()] = "",
-    x_api_key: Annotated[str, Header()] = "",
+    authorization: Annotated[str, Header(include_in_schema=False)] = "",
+    x_api_key: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Principal:
     """Who asks; 401 for a credential that nobody knows."""
     credential = x_api_key or authorization.removeprefix("Bearer ").strip()
@@ -71,6 +71,14 @@ def permitted(permission: Permission) -> Callable[[Request, Principal], Principa
         return who
 
     return check
+
+
+def permitted_somewhere(request: Request, who: PrincipalOf) -> Principal:
+    """A dependency for routes that look at each environment themselves: who asks may write in one."""
+    project = request.path_params["project"]
+    if not who.may_somewhere(Permission.WRITE, project):
+        require(who, Permission.WRITE, project)
+    return who
 
 
 def _digest(key: str) -> bytes:

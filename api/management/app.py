@@ -1,13 +1,32 @@
 """The management process's HTTP application."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
 from api import http, problems
-from api.management import analytics, bulk, explain, flags, history, keys, projects, segments
+from api.management import (
+    analytics,
+    bulk,
+    changes,
+    explain,
+    flags,
+    history,
+    keys,
+    people,
+    plans,
+    projects,
+    segments,
+    sign_in,
+    tokens,
+    webhooks,
+)
 from api.management.context import Parts
+from api.management.description import describe
 from commands.event_store import StoreUnavailable
 
 ROUTERS = (
@@ -16,9 +35,15 @@ ROUTERS = (
     history.router,
     flags.router,
     segments.router,
+    changes.router,
+    plans.router,
     keys.router,
+    webhooks.router,
+    tokens.router,
     explain.router,
     analytics.router,
+    people.router,
+    sign_in.router,
 )
 
 
@@ -27,6 +52,7 @@ def create_app(parts: Parts) -> FastAPI:
         title="ToggleMaster management API",
         description="Commands and what they led to. Every answer to a write has its position in the log.",
         version="1",
+        lifespan=_lifespan,
     )
     app.state.parts = parts
     problems.install(app)
@@ -34,8 +60,20 @@ def create_app(parts: Parts) -> FastAPI:
     for router in ROUTERS:
         api.include_router(router)
     app.include_router(api)
+    app.include_router(sign_in.public)
     http.install(app, CollectorRegistry(), lambda: _readiness(parts))
+    setattr(app, "openapi", partial(describe, app))  # noqa: B010 - as FastAPI has it done, but for its type
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    for each in parts.background:
+        each.start()
+    yield
+    for each in parts.background:
+        each.stop()
 
 
 def _readiness(parts: Parts) -> dict[str, Any]:

@@ -4,13 +4,14 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, Protocol, cast
 
 from fastapi import Depends, Header, HTTPException, Query, Request, Response
 from pydantic import StringConstraints
 
 from api.http import request_id
-from api.management.access import Authenticator, PrincipalOf, permitted, require
+from api.management.access import Authenticator, PrincipalOf, permitted, permitted_somewhere, require
+from api.management.people_parts import People
 from commands.event_store import EventStore, Once
 from commands.handlers import Commands
 from commands.models import Command
@@ -22,8 +23,11 @@ from domain.project import Project
 from domain.roles import EVERY, Permission, Principal
 from projections.audit_trail import AuditTrail
 from projections.catalogue import Catalogue, Filter
+from projections.keys_used import KeysUsed
 from projections.postgres_views import PostgresView
 from projections.usage_table import UsageTable
+from projections.webhook_deliveries import WebhookDeliveries
+from workers.webhook_messages import Sender
 
 WAIT_FOR_POSITION_SECONDS = 0.5  # a list that is further behind than this says so instead of waiting on
 POLL_SECONDS = 0.01
@@ -31,16 +35,31 @@ REASON_LENGTH = 2_000
 PAGE_LIMIT = 1_000
 
 
+class Background(Protocol):
+    """What goes on beside the requests."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a management process is made of."""
+    """What a management process is made of. `secret` is the installation's, from which others are derived;
+    what is in `background` is started and stopped with the application."""
 
     store: EventStore
     commands: Commands
     catalogue: Catalogue
     audit: AuditTrail
     usage: UsageTable
+    deliveries: WebhookDeliveries
+    sender: Sender
+    people: People
     authenticators: tuple[Authenticator, ...]
+    secret: str
+    keys_used: KeysUsed
+    background: tuple[Background, ...]
 
 
 def parts(request: Request) -> Parts:
@@ -126,21 +145,20 @@ def write(
     return Write(parts, who, stamp, expected, once, response)
 
 
-def _writing(permission: Permission) -> Callable[..., Write]:
+def _writing(may: Callable[..., Principal]) -> Callable[..., Write]:
     def permitted_write(
-        _: Annotated[Principal, Depends(permitted(permission))], write: Annotated[Write, Depends(write)]
+        _: Annotated[Principal, Depends(may)], write: Annotated[Write, Depends(write)]
     ) -> Write:
         return write
 
     return permitted_write
 
 
-Giver = Annotated[Write, Depends(_writing(Permission.READ))]
+Giver = Annotated[Write, Depends(_writing(permitted_somewhere))]
 """For routes that look at each command themselves."""
 
-Writer = Annotated[Write, Depends(_writing(Permission.WRITE))]
-Approver = Annotated[Write, Depends(_writing(Permission.APPROVE))]
-Administrator = Annotated[Write, Depends(_writing(Permission.ADMINISTER))]
+Writer = Annotated[Write, Depends(_writing(permitted(Permission.WRITE)))]
+Administrator = Annotated[Write, Depends(_writing(permitted(Permission.ADMINISTER)))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +238,7 @@ def listing(
         raise HTTPException(422, f"'after' is not the 'next' of a page sorted by '{sort}'")
     if project := request.path_params.get("project"):
         require(who, Permission.READ, project)
-    position = wait_for(parts.catalogue, min_position)
+    position = wait_for(parts, parts.catalogue, min_position)
     projects = None if EVERY in who.projects() else sorted(who.projects())
     only = Filter(projects=projects, archived=archived, of_kind=kind, owner=owner, tag=tag, search=search)
     return Listing(parts.catalogue, after, limit, sort, only, position)
@@ -229,8 +247,10 @@ def listing(
 Lister = Annotated[Listing, Depends(listing)]
 
 
-def wait_for(view: PostgresView, position: int) -> int:
+def wait_for(parts: Parts, view: PostgresView, position: int) -> int:
     """The position the view is at, once it is at least that; 503 when it does not get there soon."""
+    if view.position() < position and position > (head := parts.store.head()):
+        raise HTTPException(422, f"'min_position' is {position}, but the log ends at {head}")
     give_up = time.monotonic() + WAIT_FOR_POSITION_SECONDS
     while (now := view.position()) < position:
         if time.monotonic() > give_up:

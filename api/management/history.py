@@ -13,7 +13,7 @@ from projections.audit_trail import Entry, Wanted
 
 router = APIRouter(prefix="/projects/{project}", tags=["history"], route_class=StrictRoute)
 
-Kind = Literal["project", "flag", "segment", "key"]
+Kind = Literal["project", "flag", "segment", "key", "webhook", "change", "plan"]
 
 
 class HistoryEntry(BaseModel):
@@ -78,23 +78,23 @@ Narrowing = Annotated[Narrowed, Depends(narrowed)]
 def project_history(project: Slug, which: Narrowing, read: Reader, kind: Kind | None = None) -> History:
     """Everything that happened in the project, its flags, segments and keys included."""
     read.project(project)
-    return _history(read.parts, project, which, kind=kind or "")
+    return history_of(read.parts, project, which, kind=kind or "")
 
 
 @router.get("/flags/{key}/history")
 def flag_history(project: Slug, key: FlagKey, which: Narrowing, read: Reader) -> History:
     read.project(project)
-    return _history(read.parts, project, which, kind="flag", key=key)
+    return history_of(read.parts, project, which, kind="flag", key=key)
 
 
 @router.get("/segments/{key}/history")
 def segment_history(project: Slug, key: FlagKey, which: Narrowing, read: Reader) -> History:
     read.project(project)
-    return _history(read.parts, project, which, kind="segment", key=key)
+    return history_of(read.parts, project, which, kind="segment", key=key)
 
 
-def _history(parts: Parts, project: str, which: Narrowed, *, kind: str, key: str = "") -> History:
-    position = wait_for(parts.audit, which.min_position)
+def history_of(parts: Parts, project: str, which: Narrowed, *, kind: str, key: str = "") -> History:
+    position = wait_for(parts, parts.audit, which.min_position)
     wanted = Wanted(
         project, kind, key, **which.model_dump(include={"environment", "actor", "start", "end", "before"})
     )

@@ -88,12 +88,19 @@ class SegmentAnswer(Envelope, SegmentShape):
 
 
 class KeyShape(BaseModel):
+    """`replaces` and `replaced_by` are ids of other keys; `last_used_at` is right to half a minute, and null
+    where it was never used or nobody can say."""
+
     id: str
     name: str
     kind: KeyKind
     project: str
     environment: str
     revoked: bool
+    expires_at: datetime | None
+    replaces: str | None
+    replaced_by: str | None
+    last_used_at: datetime | None
 
 
 class KeyAnswer(Envelope, KeyShape):
@@ -104,6 +111,12 @@ class NewKeyAnswer(KeyAnswer):
     """`key` is shown this once."""
 
     key: str
+
+
+class RotatedKeyAnswer(NewKeyAnswer):
+    """`previous` is in force until it expires."""
+
+    previous: KeyAnswer
 
 
 class Page(BaseModel):
@@ -129,7 +142,7 @@ class KeyPage(Page):
     keys: list[KeyAnswer]
 
 
-def _envelope(folded: Folded) -> dict[str, Any]:
+def envelope(folded: Folded) -> dict[str, Any]:
     return {
         "version": folded.version,
         "position": folded.position,
@@ -144,7 +157,7 @@ def project_answer(folded: Folded) -> ProjectAnswer:
     project = folded.state
     assert isinstance(project, Project)
     return ProjectAnswer(
-        key=project.key, name=project.name, environments=environment_shapes(project), **_envelope(folded)
+        key=project.key, name=project.name, environments=environment_shapes(project), **envelope(folded)
     )
 
 
@@ -172,7 +185,7 @@ def flag_answer(folded: Folded, project: Project) -> FlagAnswer:
         gate_salt=flag.gate_salt,
         split_salt=flag.split_salt,
         environments={each: flag.targeting(each) for each in project.environments},
-        **_envelope(folded),
+        **envelope(folded),
     )
 
 
@@ -185,19 +198,15 @@ def segment_answer(folded: Folded) -> SegmentAnswer:
         salt=segment.salt,
         archived=segment.archived,
         **dict(segment.definition),
-        **_envelope(folded),
+        **envelope(folded),
     )
 
 
-def key_answer(folded: Folded) -> KeyAnswer:
-    return KeyAnswer(**_key_fields(folded))
+def key_answer(folded: Folded, last_used_at: datetime | None) -> KeyAnswer:
+    return KeyAnswer(**key_fields(folded, last_used_at))
 
 
-def new_key_answer(folded: Folded, key: str) -> NewKeyAnswer:
-    return NewKeyAnswer(key=key, **_key_fields(folded))
-
-
-def _key_fields(folded: Folded) -> dict[str, Any]:
+def key_fields(folded: Folded, last_used_at: datetime | None = None) -> dict[str, Any]:
     key = folded.state
     assert isinstance(key, ApiKey)
     return {
@@ -207,5 +216,9 @@ def _key_fields(folded: Folded) -> dict[str, Any]:
         "project": key.project,
         "environment": key.environment,
         "revoked": key.revoked,
-        **_envelope(folded),
+        "expires_at": key.expires_at,
+        "replaces": key.replaces,
+        "replaced_by": key.replaced_by,
+        "last_used_at": last_used_at,
+        **envelope(folded),
     }

@@ -8,7 +8,9 @@ from deploy.processes.common import redis_client
 from deploy.settings import Settings
 from projections.aws import Queue, sqs_client
 from projections.follower import Follower
+from projections.keys_used import KeysUsed
 from workers.evaluations import EvaluationRecorder, SqsPublisher
+from workers.key_use import KeyUse
 
 REDIS_SECONDS = 0.1  # Redis is asked in the background; one that hangs must not hold the thread for long
 
@@ -21,4 +23,5 @@ def build(settings: Settings) -> FastAPI:
         records=settings.records,
         flush_seconds=settings.flush_seconds,
     )
-    return create_app(Parts(Follower(redis_client(settings, REDIS_SECONDS)), recorder))
+    redis = redis_client(settings, REDIS_SECONDS)
+    return create_app(Parts(Follower(redis), recorder, KeyUse(KeysUsed(redis))))

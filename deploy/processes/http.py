@@ -3,6 +3,7 @@
 import uvicorn
 from fastapi import FastAPI
 
+from deploy.processes.patient_protocol import PatientProtocol
 from deploy.settings import Settings
 
 STOP_SECONDS = 5  # open requests get this long to finish
@@ -18,4 +19,5 @@ def serve(app: FastAPI, settings: Settings, port: int) -> None:
         access_log=False,  # subjects and keys never reach a log
         timeout_graceful_shutdown=STOP_SECONDS,
         server_header=False,
+        http=PatientProtocol,
     )

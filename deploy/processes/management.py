@@ -5,14 +5,22 @@ from fastapi import FastAPI
 from api.management.access import AdministratorKey
 from api.management.app import create_app
 from api.management.context import Parts
+from api.management.token_access import AccessTokens
 from commands.event_store import EventStore
 from commands.handlers import Commands
-from deploy.processes.common import NotConfigured
+from deploy.processes.common import NotConfigured, installation_secret, redis_client
+from deploy.processes.people import people
+from deploy.processes.webhooks import sender
 from deploy.settings import Settings
 from projections.audit_trail import AuditTrail
 from projections.aws import dynamodb_client
 from projections.catalogue import Catalogue
+from projections.keys_used import KeysUsed
 from projections.usage_table import UsageTable
+from projections.webhook_deliveries import WebhookDeliveries
+from workers.key_use import KeyUse
+
+REDIS_SECONDS = 0.25  # nothing but when keys were last used is asked there, and nobody waits long for that
 
 
 def build(settings: Settings) -> FastAPI:
@@ -27,12 +35,25 @@ def parts(settings: Settings) -> Parts:
             " (`togglemaster key` makes one)"
         )
     store = EventStore(settings.postgres_url)
+    found = people(settings, store)
     dynamodb = dynamodb_client(settings.aws_endpoint_url, settings.aws_region)
+    keys_used = KeysUsed(redis_client(settings, REDIS_SECONDS))
+    key_use = KeyUse(keys_used)
     return Parts(
         store=store,
         commands=Commands(store),
         catalogue=Catalogue(settings.postgres_url),
         audit=AuditTrail(settings.postgres_url),
         usage=UsageTable(dynamodb, settings.usage_table),
-        authenticators=(AdministratorKey(settings.admin_key),),
+        deliveries=WebhookDeliveries(settings.postgres_url),
+        sender=sender(settings),
+        people=found,
+        authenticators=(
+            AdministratorKey(settings.admin_key),
+            AccessTokens(store, key_use),
+            *found.authenticators(),
+        ),
+        secret=installation_secret(settings),
+        keys_used=keys_used,
+        background=(key_use, *found.background()),
     )

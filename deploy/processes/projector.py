@@ -3,7 +3,7 @@
 from contextlib import ExitStack, closing
 
 from commands.event_store import EventStore
-from deploy.processes.common import redis_client, until_signalled
+from deploy.processes.common import PATIENCE_SECONDS, redis_client, until_signalled
 from deploy.settings import Settings
 from projections.audit_trail import AuditTrail
 from projections.catalogue import Catalogue
@@ -20,6 +20,9 @@ def rulesets(settings: Settings) -> RulesetStore:
 
 def run(settings: Settings) -> None:
     """Until SIGTERM or SIGINT."""
-    with closing(EventStore(settings.postgres_url)) as store, ExitStack() as open_views:
-        views = [open_views.enter_context(closing(view(settings.postgres_url))) for view in POSTGRES_VIEWS]
+    with closing(EventStore(settings.postgres_url, PATIENCE_SECONDS)) as store, ExitStack() as open_views:
+        views = [
+            open_views.enter_context(closing(view(settings.postgres_url, PATIENCE_SECONDS)))
+            for view in POSTGRES_VIEWS
+        ]
         run_projector(store, rulesets(settings), views, until_signalled())

@@ -7,7 +7,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from commands.event_store import EventStore, StoreUnavailable
 from commands.handlers import Commands
 from commands.models import CreateProject
+from commands.private_tables import PrivateTables
 from commands.unit_of_work import utc_now
+from deploy.processes.common import PATIENCE_SECONDS
 from deploy.processes.projector import POSTGRES_VIEWS
 from deploy.settings import Settings
 from deploy.told import Told
@@ -15,6 +17,7 @@ from domain.envelope import Stamp
 from domain.errors import AlreadyExists
 from projections.aws import create_queue, create_tables, dynamodb_client, sqs_client
 from projections.postgres_views import ViewUnavailable
+from projections.webhook_deliveries import WebhookDeliveries
 
 FIRST_PROJECT = CreateProject(project="default", name="Default")
 
@@ -25,7 +28,7 @@ def set_up(settings: Settings) -> None:
     Raises Told for what is away.
     """
     try:
-        _set_up_postgres(settings)
+        set_up_postgres(settings)
         _set_up_aws(settings)
     except (StoreUnavailable, ViewUnavailable) as problem:
         raise Told(f"TOGGLEMASTER_POSTGRES_URL: {problem}") from problem
@@ -33,12 +36,14 @@ def set_up(settings: Settings) -> None:
         raise Told(f"SQS or DynamoDB at TOGGLEMASTER_AWS_ENDPOINT_URL: {problem}") from problem
 
 
-def _set_up_postgres(settings: Settings) -> None:
-    with closing(EventStore(settings.postgres_url)) as store:
+def set_up_postgres(settings: Settings) -> None:
+    with closing(EventStore(settings.postgres_url, PATIENCE_SECONDS)) as store:
         store.create_tables()
         _create_first_project(store)
-    for view in POSTGRES_VIEWS:
-        with closing(view(settings.postgres_url)) as opened:
+    with closing(PrivateTables(settings.postgres_url, PATIENCE_SECONDS)) as tables:
+        tables.create_tables()
+    for view in (*POSTGRES_VIEWS, WebhookDeliveries):
+        with closing(view(settings.postgres_url, PATIENCE_SECONDS)) as opened:
             opened.create_tables()
 
 

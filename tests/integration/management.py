@@ -39,9 +39,16 @@ class Management:
             Projector(self.store, view).catch_up()
 
 
-def parts_at(postgres_url: str) -> Parts:
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    return parts(Settings(postgres_url=postgres_url, aws_endpoint_url=nowhere, admin_key=ADMIN))
+def parts_at(postgres_url: str, **settings: Any) -> Parts:
+    """Redis, SQS and DynamoDB are away, unless there is an address among the settings."""
+    nowhere = f"127.0.0.1:{free_port()}"
+    away = {"redis_url": f"redis://{nowhere}", "aws_endpoint_url": f"http://{nowhere}"}
+    return parts(Settings(postgres_url=postgres_url, admin_key=ADMIN, **{**away, **settings}))
+
+
+def close(found: Parts) -> None:
+    for part in (found.store, found.catalogue, found.audit, found.deliveries, found.people.tables):
+        part.close()
 
 
 def refused(answer: Response, status: int, *words: str) -> None:

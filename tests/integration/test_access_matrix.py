@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from api.management.access import AdministratorKey
 from api.management.app import create_app
+from commands.secret_keys import new_key
 from domain.roles import EVERY, Grant, Permission, Principal, Role
 from tests.integration.management import ADMIN, Management, parts_at, refused
 
@@ -17,6 +18,15 @@ OPEN = {"/api/v1/auth/token", "/api/v1/auth/refresh", "/api/v1/auth/logout"}
 
 FOR_EVERYBODY = {("GET", "/api/v1/projects"), ("GET", "/api/v1/auth/me")}
 """What anybody with a credential may ask; the answer has only what is theirs."""
+
+FOR_ADMINS_OF_ANYTHING = {
+    ("GET", "/api/v1/tokens"),
+    ("POST", "/api/v1/tokens"),
+    ("GET", "/api/v1/people"),
+    ("GET", "/api/v1/people/{person}"),
+    ("PATCH", "/api/v1/people/{person}"),
+}
+"""What whoever is admin of some project may ask; the rest is up to what they ask for."""
 
 PLACES = {"project": "default", "environment": "production"}
 
@@ -92,7 +102,8 @@ def test_an_evaluation_key_opens_nothing_here(client: TestClient, api: Managemen
 @pytest.mark.parametrize("who", ["nobody", "stranger"])
 def test_whoever_has_no_role_in_the_project_is_refused_everywhere(client: TestClient, who: str) -> None:
     for method, path in ROUTES:
-        if (method, path) not in FOR_EVERYBODY:
+        somewhere = who == "stranger" and (method, path) in FOR_ADMINS_OF_ANYTHING
+        if (method, path) not in FOR_EVERYBODY and not somewhere:
             answer = client.request(method, at(path), json={}, headers={"X-API-Key": who})
             refused(answer, 403, who)
 
@@ -109,7 +120,7 @@ def test_a_viewer_changes_nothing(client: TestClient, api: Management) -> None:
         answer = client.request(method, at(path), json={}, headers={"X-API-Key": "viewer"})
         if method == "GET" and path.startswith("/api/v1/projects/{project}"):
             assert answer.status_code != 403, path
-        elif method != "GET" and not path.endswith(("/explain", "/commands")):
+        elif method != "GET" and not path.endswith("/explain"):
             refused(answer, 403, "viewer")
     assert api.store.head() == head
 
@@ -131,7 +142,15 @@ def test_only_an_admin_administers(client: TestClient) -> None:
         ("POST", "/api/v1/projects/{project}/environments"),
         ("PATCH", "/api/v1/projects/{project}/environments/{environment}"),
         ("POST", "/api/v1/projects/{project}/environments/{environment}/keys"),
+        ("POST", "/api/v1/projects/{project}/environments/{environment}/keys/{key_id}/rotate"),
         ("DELETE", "/api/v1/projects/{project}/environments/{environment}/keys/{key_id}"),
+        ("POST", "/api/v1/projects/{project}/webhooks"),
+        ("PATCH", "/api/v1/projects/{project}/webhooks/{webhook_id}"),
+        ("DELETE", "/api/v1/projects/{project}/webhooks/{webhook_id}"),
+        *(
+            ("POST", f"/api/v1/projects/{{project}}/webhooks/{{webhook_id}}/{what}")
+            for what in ("pause", "resume", "rotate-secret", "test")
+        ),
     ]
     for method, path in administered:
         assert (method, path) in ROUTES
@@ -161,3 +180,19 @@ def test_a_list_of_projects_has_only_those_that_may_be_read(client: TestClient, 
     for who, keys in (("nobody", []), ("stranger", ["other"]), ("root", ["default", "other"])):
         answer = client.get("/api/v1/projects", headers={"X-API-Key": who})
         assert [each["key"] for each in answer.json()["projects"]] == keys
+
+
+def test_only_admins_have_to_do_with_tokens(client: TestClient) -> None:
+    tokens = [(method, path) for method, path in ROUTES if path.startswith("/api/v1/tokens")]
+    assert len(tokens) == 5
+    for method, path in tokens:
+        for who in ("viewer", "editor", "approver"):
+            refused(client.request(method, at(path), json={}, headers={"X-API-Key": who}), 403, who)
+        answer = client.request(method, at(path), json={}, headers={"X-API-Key": "root"})
+        assert answer.status_code in {200, 404, 422}, answer.text
+
+
+def test_a_token_is_tried_like_any_other_credential(client: TestClient) -> None:
+    for kind in ("token", "admin", "server"):
+        for headers in ({"X-API-Key": new_key(kind)[1]}, {"Authorization": f"Bearer {new_key(kind)[1]}"}):
+            refused(client.get("/api/v1/projects", headers=headers), 401)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from redis import Redis
 
+from api.evaluation import ofrep
 from api.evaluation.app import create_app
 from api.evaluation.parts import Parts
 from api.strict_json import BODY_BYTES_AT_MOST
@@ -20,11 +22,13 @@ from domain.access import digest
 from domain.aggregates import Folded
 from domain.values import FlagType
 from projections.follower import Follower
+from projections.keys_used import KEYS_USED, KeysUsed
 from projections.projector import Projector, RulesetView
 from projections.rebuild import rebuild
 from projections.ruleset_store import RulesetStore
 from tests.integration.shop import BRAZIL, Shop, rule
 from workers.evaluations import EvaluationRecorder
+from workers.key_use import KeyUse
 
 ONE, ALL = "/ofrep/v1/evaluate/flags/{}", "/ofrep/v1/evaluate/flags"
 HALF = {"split": {"weights": {"on": 50_000, "off": 50_000}}}
@@ -43,6 +47,7 @@ class Evaluation:
     rulesets: RulesetStore
     follower: Follower
     recorder: EvaluationRecorder
+    key_use: KeyUse
     client: TestClient
     key: str = ""
     ids: dict[str, str] = field(default_factory=dict)
@@ -56,11 +61,17 @@ class Evaluation:
         Projector(self.shop.store, RulesetView(self.rulesets)).catch_up()
         self.follower.sync()
 
-    def issue(self, kind: Any = "server") -> str:
+    def issue(self, kind: Any = "server", expires_at: datetime | None = None) -> str:
         key_id, key = new_key(kind)
         self.ids[key] = key_id
         issue = IssueKey(
-            project="shop", environment="production", id=key_id, name="n", kind=kind, digest=digest(key)
+            project="shop",
+            environment="production",
+            id=key_id,
+            name="n",
+            kind=kind,
+            digest=digest(key),
+            expires_at=expires_at,
         )
         self.give(issue)
         return key
@@ -81,8 +92,10 @@ def api(store: EventStore, redis: Redis) -> Iterator[Evaluation]:
     shop = Shop(store)
     rebuild(store, rulesets)
     # Without `with`, the application's own threads do not run, and tests say when to follow.
-    client = TestClient(create_app(Parts(follower, recorder)), raise_server_exceptions=False)
-    api = Evaluation(shop, rulesets, follower, recorder, client)
+    key_use = KeyUse(KeysUsed(redis))
+    app = create_app(Parts(follower, recorder, key_use))
+    client = TestClient(app, raise_server_exceptions=False)
+    api = Evaluation(shop, rulesets, follower, recorder, key_use, client)
     api.key = api.issue()
     yield api
     client.close()
@@ -220,6 +233,40 @@ def test_a_key_works_until_it_is_revoked(api: Evaluation) -> None:
     assert api.ask(ALL).status_code == 200
 
 
+def test_a_key_works_until_it_expires(api: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    end = datetime.now(UTC) + timedelta(hours=1)
+    endless, api.key = api.key, api.issue(expires_at=end)
+    assert api.ask(ALL).status_code == 200
+    monkeypatch.setattr(ofrep, "time", end.timestamp)
+    for path in (ONE.format("checkout"), ALL):
+        assert api.ask(path).status_code == 401
+    api.key = endless
+    assert api.ask(ALL).status_code == 200
+
+
+def test_it_is_noted_which_keys_are_used(api: Evaluation, redis: Redis) -> None:
+    began = datetime.now(UTC).replace(microsecond=0)
+    used, unused = api.key, api.issue()
+    for key, status in ((used, 200), (new_key("server")[1], 401), (f"{used[:-1]}!", 401)):
+        assert api.ask(ALL, Authorization=f"Bearer {key}").status_code == status
+    assert redis.zcard(KEYS_USED) == 0
+    api.key_use.tell()
+    last, never = KeysUsed(redis).last([api.ids[used], api.ids[unused]])
+    assert last is not None
+    assert last >= began
+    assert never is None
+    assert redis.zcard(KEYS_USED) == 1
+
+
+def test_nobody_notices_that_uses_cannot_be_told(api: Evaluation) -> None:
+    away = KeyUse(KeysUsed(Redis(port=free_port())))
+    app = create_app(Parts(api.follower, api.recorder, away))
+    with TestClient(app) as client:
+        assert client.post(ALL, json={}, headers={"X-API-Key": api.key}).status_code == 200
+        away.tell()
+        assert client.post(ALL, json={}, headers={"X-API-Key": api.key}).status_code == 200
+
+
 @pytest.mark.parametrize("key", ["", "nonsense", "tm_server_AAAAAAAAAA_" + "b" * 38, "tm_key_" + "0" * 64])
 def test_without_a_key_there_is_no_answer(api: Evaluation, key: str) -> None:
     for path in (ONE.format("checkout"), ALL):
@@ -258,8 +305,8 @@ def test_readiness_and_metrics_tell_the_position(api: Evaluation) -> None:
 
 
 def test_before_the_first_ruleset_it_is_not_ready() -> None:
-    follower = Follower(Redis(port=free_port()))
-    app = create_app(Parts(follower, EvaluationRecorder(Outage())))
+    redis = Redis(port=free_port())
+    app = create_app(Parts(Follower(redis), EvaluationRecorder(Outage()), KeyUse(KeysUsed(redis))))
     with TestClient(app, raise_server_exceptions=False) as client:
         assert client.get("/health/ready").status_code == 503
         answer = client.post(ALL, json={}, headers={"X-API-Key": new_key("server")[1]})

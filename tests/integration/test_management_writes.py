@@ -156,6 +156,8 @@ def test_history_tells_who_what_when_and_why(api: Management) -> None:
     assert api.ask("GET", "/default/history?by=nobody").json()["entries"] == []
     assert api.ask("GET", "/default/history?to=2020-01-01T00:00:00Z").json()["entries"] == []
     refused(api.ask("GET", "/default/history?from=yesterday"), 422, "from")
+    refused(api.ask("GET", f"/default/history?min_position={head + 1}"), 422, f"ends at {head}")
+    api.flag("later")
     refused(api.ask("GET", f"/default/history?min_position={head + 1}"), 503, "has not seen")
     refused(api.ask("GET", "/none/history"), 404, "'none'")
 

@@ -1,0 +1,98 @@
+"""What a machine makes of the OpenAPI document: valid requests, invalid ones, and what it expects of each."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import Failure, FailureGroup
+
+from api.management.app import create_app
+from api.management.context import Parts
+from deploy.embedded import Stack
+from deploy.processes.setup import set_up_postgres
+from deploy.settings import Settings
+from projections.aws import create_tables, dynamodb_client
+from projections.projector import Projector
+from tests.integration.management import ADMIN, close, parts_at
+
+EXAMPLES = 15  # for each route
+CONFIG = {
+    "checks": {
+        # A request of the right shape may still be about what is not there, or contradict what is.
+        "positive_data_acceptance": {"enabled": False},
+        "negative_data_rejection": {"expected-statuses": [400, 404, 405, 409, 413, 415, 422]},
+    },
+    "generation": {"max-examples": EXAMPLES},
+    # Each way in which each part of a targeting could be wrong, one at a time, is thousands of requests; the
+    # generated ones are enough of them.
+    "phases": {"coverage": {"enabled": False}},
+}
+
+
+@pytest.fixture(scope="module")
+def document(stack: Stack) -> Iterator[Any]:
+    name = f"schemathesis_{uuid4().hex}"
+    with psycopg.connect(stack.postgres.url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    url = stack.postgres.url.rsplit("/", 1)[0] + f"/{name}"
+    set_up_postgres(Settings(postgres_url=url))
+    create_tables(dynamodb_client(stack.aws.url, "us-east-1"), f"{name}-usage", f"{name}-records")
+    found = parts_at(
+        url, aws_endpoint_url=stack.aws.url, usage_table=f"{name}-usage", records_table=f"{name}-records"
+    )
+    config = SchemathesisConfig.from_dict(CONFIG)
+    with projected(found):
+        yield schemathesis.openapi.from_asgi("/openapi.json", create_app(found), config=config)
+    close(found)
+
+
+@contextmanager
+def projected(parts: Parts) -> Iterator[None]:
+    """The lists are kept in step, so that 503 is not the answer to who waits for a position."""
+    stopping = threading.Event()
+
+    def follow() -> None:
+        projectors = [Projector(parts.store, view) for view in (parts.catalogue, parts.audit)]
+        while not stopping.wait(0.02):
+            for projector in projectors:
+                projector.catch_up()
+
+    following = threading.Thread(target=follow)
+    following.start()
+    yield
+    stopping.set()
+    following.join()
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_every_route_keeps_to_what_the_document_says(document: Any, mode: GenerationMode) -> None:
+    failures = [
+        f"{operation.label}: {problem}"
+        for operation in (each.ok() for each in document.get_all_operations())
+        if (problem := _tried(operation, mode))
+    ]
+    assert not failures, "\n\n".join(failures)
+
+
+def _tried(operation: Any, mode: GenerationMode) -> str:
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case: Case[Any]) -> None:
+        case.call_and_validate(headers={"X-API-Key": ADMIN})
+
+    try:
+        ask()
+    except Unsatisfiable:  # nothing in it can be wrong
+        return ""
+    except (FailureGroup, Failure) as failure:
+        return str(failure) + "\n".join(str(each) for each in getattr(failure, "exceptions", ()))
+    return ""
