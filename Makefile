@@ -1,5 +1,5 @@
 # Everything below works on a machine that has git, make and Python 3.11 or newer.
-.PHONY: help install run test check bench-engine lock clean
+.PHONY: help install run test test-faults check bench-engine lock clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,6 +25,9 @@ run: install ## Start the whole platform on this machine
 
 test: install ## Run the test suite against the real parts
 	$(BIN)/pytest --cov --cov-report=term
+
+test-faults: install ## Only the bad days: what is killed, lost and doubled, in figures
+	$(BIN)/pytest tests/faults
 
 check: install ## Linters, types, layers, then the tests
 	$(BIN)/ruff check .

@@ -2,18 +2,9 @@
 who is signed in, and which attempts to sign in failed.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
-import psycopg
-from psycopg.rows import dict_row
-from psycopg_pool import ConnectionPool, PoolTimeout
-
 from commands.event_store import StoreUnavailable
-from commands.postgres import ANSWER_SECONDS, OPTIONS, make_impatient
+from commands.postgres import Pooled
 
-POOL_SIZE = 5
 SETUP_LOCK = 0x70656F706C65  # an advisory lock of its own, so that processes starting together do not collide
 
 TABLES = """
@@ -45,37 +36,10 @@ CREATE INDEX IF NOT EXISTS togglemaster_failed_sign_ins_at ON togglemaster_faile
 """
 
 
-class PrivateTables:
-    """Thread-safe. Raises StoreUnavailable when PostgreSQL cannot be reached."""
-
-    def __init__(self, url: str, patience_seconds: float = ANSWER_SECONDS) -> None:
-        """Opens no connection before it is first used."""
-        self._pool = ConnectionPool(
-            url,
-            min_size=0,
-            max_size=POOL_SIZE,
-            open=False,
-            check=ConnectionPool.check_connection,
-            kwargs={**OPTIONS, "row_factory": dict_row},
-        )
-        make_impatient(self._pool, patience_seconds)
-
-    def close(self) -> None:
-        self._pool.close()
+class PrivateTables(Pooled):
+    unavailable = StoreUnavailable
 
     def create_tables(self) -> None:
         with self.connection() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (SETUP_LOCK,))
             connection.execute(TABLES)
-
-    @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection[Any]]:
-        """One transaction."""
-        try:
-            self._pool.open()
-            with self._pool.connection() as connection:
-                yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as problem:
-            raise StoreUnavailable(f"PostgreSQL: {problem}") from problem
-        except psycopg.errors.UndefinedTable as problem:
-            raise StoreUnavailable("PostgreSQL lacks tables; run `togglemaster setup`") from problem

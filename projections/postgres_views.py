@@ -6,15 +6,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
-from psycopg_pool import ConnectionPool, PoolTimeout
 
-from commands.postgres import ANSWER_SECONDS, OPTIONS, make_impatient
+from commands.postgres import Pooled
 from domain.envelope import Recorded
 from projections.folds import Folds
 from projections.ruleset_store import Moved
-
-POOL_SIZE = 5
 
 VIEWS = """
 CREATE TABLE IF NOT EXISTS togglemaster_views (
@@ -29,34 +25,20 @@ class ViewUnavailable(Exception):
     """PostgreSQL did not answer."""
 
 
-class PostgresView(ABC):
+class PostgresView(Pooled, ABC):
     """Thread-safe. Every method raises ViewUnavailable when PostgreSQL cannot be reached.
 
     A view whose tables change their shape gets another `name` and other tables, and is filled from the log;
     `tables` drops the old ones.
     """
 
+    unavailable = ViewUnavailable
     name: str
     tables: str
 
     @abstractmethod
     def write(self, batch: list[Recorded], folds: Folds, *, after: int) -> None:
         """In one transaction that moves the position too; raises Moved when the view is not at `after`."""
-
-    def __init__(self, url: str, patience_seconds: float = ANSWER_SECONDS) -> None:
-        """Opens no connection before it is first used."""
-        self._pool = ConnectionPool(
-            url,
-            min_size=0,
-            max_size=POOL_SIZE,
-            open=False,
-            check=ConnectionPool.check_connection,
-            kwargs={**OPTIONS, "row_factory": dict_row},
-        )
-        make_impatient(self._pool, patience_seconds)
-
-    def close(self) -> None:
-        self._pool.close()
 
     def create_tables(self) -> None:
         with self.connection() as connection:
@@ -85,12 +67,3 @@ class PostgresView(ABC):
             if moved.rowcount != 1:
                 raise Moved(f"the {self.name} is not at {after}")
             yield connection
-
-    @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection[Any]]:
-        try:
-            self._pool.open()
-            with self._pool.connection() as connection:
-                yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as problem:
-            raise ViewUnavailable(f"PostgreSQL: {problem}") from problem
