@@ -27,7 +27,7 @@ test: install ## Run the test suite against the real parts
 	$(BIN)/pytest --cov --cov-report=term
 
 test-faults: install ## Only the bad days: what is killed, lost and doubled, in figures
-	$(BIN)/pytest tests/faults
+	$(BIN)/pytest tests/faults $(addprefix tests/integration/test_,access_matrix.py hostile_bodies.py jwt_corpus.py schemathesis.py slow_clients.py)
 
 check: install ## Linters, types, layers, then the tests
 	$(BIN)/ruff check .

@@ -13,9 +13,17 @@ from redis import Redis
 
 from commands.event_store import EventStore
 from deploy.embedded import Stack, embedded_stack
+from tests.figures import TOLD
 
 os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")
 os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if TOLD:
+        terminalreporter.section("bad days, in figures")
+        for line in TOLD:
+            terminalreporter.write_line(line)
 
 
 def open_directory() -> Path:

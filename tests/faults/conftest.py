@@ -23,21 +23,6 @@ from tests.conftest import open_directory
 
 ADMIN = "an administrator's key"
 START_SECONDS = 60
-TOLD: list[str] = []
-
-
-def tell(what: str, **figures: object) -> None:
-    """A line for the summary at the end of the run."""
-    TOLD.append(
-        f"{what}: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
-    )
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if TOLD:
-        terminalreporter.section("bad days, in figures")
-        for line in TOLD:
-            terminalreporter.write_line(line)
 
 
 @dataclass

@@ -13,7 +13,8 @@ import httpx2 as httpx
 
 from commands.event_store import EventStore
 from domain.events import KeyIssued, VariantAdded
-from tests.faults.conftest import Database, Process, management, tell, until
+from tests.faults.conftest import Database, Process, management, until
+from tests.figures import tell
 
 KILLS = 200
 CLIENTS = 6

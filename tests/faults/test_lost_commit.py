@@ -9,7 +9,8 @@ import pytest
 
 from commands.event_store import EventStore
 from domain.envelope import flag_stream
-from tests.faults.conftest import Database, Process, management, tell
+from tests.faults.conftest import Database, Process, management
+from tests.figures import tell
 
 CHUNK = 65_536
 

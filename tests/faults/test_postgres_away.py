@@ -9,7 +9,8 @@ import httpx2 as httpx
 import pytest
 
 from commands.event_store import EventStore
-from tests.faults.conftest import Database, Process, management, tell, until
+from tests.faults.conftest import Database, Process, management, until
+from tests.figures import tell
 
 PROMISED_SECONDS = 2.0  # to say 503, and to work again
 NOTICED_SECONDS = 3 * PROMISED_SECONDS  # this machine may be busy with something else; a hang is not

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from commands.event_store import EventStore
-from tests.faults.conftest import Database, Process, management, tell
+from tests.faults.conftest import Database, Process, management
+from tests.figures import tell
 
 ROUNDS, CLIENTS = 10, 50
 WRITERS, EACH = 8, 100

@@ -27,7 +27,8 @@ from domain.change_events import (
 )
 from domain.envelope import Stream, flag_stream
 from domain.events import DefaultServeChanged, FlagTurnedOn
-from tests.faults.conftest import Database, tell, until
+from tests.faults.conftest import Database, until
+from tests.figures import tell
 from tests.integration.shop import Shop
 
 PLANS, STEPS = 10, 8

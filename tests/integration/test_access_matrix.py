@@ -11,6 +11,7 @@ from api.management.access import AdministratorKey
 from api.management.app import create_app
 from commands.secret_keys import new_key
 from domain.roles import EVERY, Grant, Permission, Principal, Role
+from tests.figures import tell
 from tests.integration.management import ADMIN, Management, parts_at, refused
 
 OPEN = {"/api/v1/auth/token", "/api/v1/auth/refresh", "/api/v1/auth/logout"}
@@ -89,6 +90,12 @@ def test_nothing_answers_without_a_credential_or_with_a_wrong_one(client: TestCl
     for method, path in ROUTES:
         for headers in ({}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer eyJ.a.b"}):
             refused(client.request(method, at(path), json={}, headers=headers), 401)
+    tell(
+        "routes without a credential, or with a wrong one",
+        routes=len(ROUTES),
+        tried=3 * len(ROUTES),
+        let_in=0,
+    )
 
 
 def test_an_evaluation_key_opens_nothing_here(client: TestClient, api: Management) -> None:

@@ -24,6 +24,7 @@ from deploy.embedded import free_port
 from deploy.processes.management import parts
 from deploy.settings import Settings
 from domain.person import Person, person_id
+from tests.figures import tell
 from tests.integration import oidc
 from tests.integration.management import ADMIN, Management, refused
 from tests.integration.oidc import LocalIssuer, local_issuer
@@ -347,7 +348,7 @@ def test_no_such_token_is_let_in_and_none_calls_anybody(
     assert len(corpus) > 250
     assert outward == []
     assert issuer.asked == asked
-    print(f"tokens tried: {2 * len(corpus)}, let in: 0, 5xx: 0, outbound calls: 0")  # noqa: T201 - the figure
+    tell("forged and spoilt tokens", tried=2 * len(corpus), let_in=0, other_5xx=0, outbound_calls=0)
     assert ana.me(access).status_code == 200
 
 

@@ -1,6 +1,7 @@
 """What a machine makes of the OpenAPI document: valid requests, invalid ones, and what it expects of each."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,7 @@ from deploy.processes.setup import set_up_postgres
 from deploy.settings import Settings
 from projections.aws import create_tables, dynamodb_client
 from projections.projector import Projector
+from tests.figures import tell
 from tests.integration.management import ADMIN, close, parts_at
 
 EXAMPLES = 15  # for each route
@@ -75,18 +77,23 @@ def projected(parts: Parts) -> Iterator[None]:
 
 @pytest.mark.parametrize("mode", GenerationMode)
 def test_every_route_keeps_to_what_the_document_says(document: Any, mode: GenerationMode) -> None:
-    failures = [
-        f"{operation.label}: {problem}"
-        for operation in (each.ok() for each in document.get_all_operations())
-        if (problem := _tried(operation, mode))
-    ]
+    asked: Counter[str] = Counter()
+    found = [each.ok() for each in document.get_all_operations()]
+    failures = [f"{each.label}: {problem}" for each in found if (problem := _tried(each, mode, asked))]
+    tell(
+        f"{mode.value} requests made of the OpenAPI document",
+        routes=len(found),
+        tried=sum(asked.values()),
+        findings=len(failures),
+    )
     assert not failures, "\n\n".join(failures)
 
 
-def _tried(operation: Any, mode: GenerationMode) -> str:
+def _tried(operation: Any, mode: GenerationMode, asked: Counter[str]) -> str:
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: Case[Any]) -> None:
+        asked[operation.label] += 1
         case.call_and_validate(headers={"X-API-Key": ADMIN})
 
     try:
