@@ -44,12 +44,14 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture
-def postgres_url(stack: Stack) -> str:
-    """A database that no other test has."""
+def postgres_url(stack: Stack) -> Iterator[str]:
+    """A database that no other test has. It is dropped, as a thousand of them make the next one slow."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(stack.postgres.url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
-    return stack.postgres.url.rsplit("/", 1)[0] + f"/{name}"
+    yield stack.postgres.url.rsplit("/", 1)[0] + f"/{name}"
+    with psycopg.connect(stack.postgres.url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

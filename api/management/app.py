@@ -61,7 +61,7 @@ def create_app(parts: Parts) -> FastAPI:
         api.include_router(router)
     app.include_router(api)
     app.include_router(sign_in.public)
-    http.install(app, CollectorRegistry(), lambda: _readiness(parts))
+    http.install(app, CollectorRegistry(), lambda: _readiness(app.state.parts))
     setattr(app, "openapi", partial(describe, app))  # noqa: B010 - as FastAPI has it done, but for its type
     return app
 

@@ -1,6 +1,8 @@
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.management.app import create_app
@@ -10,10 +12,18 @@ from deploy.settings import Settings
 from tests.integration.management import Management, close, parts_at
 
 
+@cache
+def application() -> FastAPI:
+    """Made once, as its routes take half a second; each test has parts of its own."""
+    return create_app(parts_at("postgresql://postgres@127.0.0.1:1/none"))
+
+
 @pytest.fixture
 def api(store: EventStore) -> Iterator[Management]:
     set_up_postgres(Settings(postgres_url=store.url))
     found = parts_at(store.url)
-    with TestClient(create_app(found), raise_server_exceptions=False) as client:
+    app = application()
+    app.state.parts = found
+    with TestClient(app, raise_server_exceptions=False) as client:
         yield Management(client, store, found)
     close(found)

@@ -26,7 +26,7 @@ from projections.projector import Projector
 from tests.figures import tell
 from tests.integration.management import ADMIN, close, parts_at
 
-EXAMPLES = 15  # for each route
+EXAMPLES = 10  # for each route
 CONFIG = {
     "checks": {
         # A request of the right shape may still be about what is not there, or contradict what is.

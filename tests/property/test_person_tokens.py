@@ -1,9 +1,13 @@
 """Whatever is done to a token, it is another person's, or anybody's, no more than it was."""
 
 import json
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -19,6 +23,17 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=5,
 )
+
+
+NOW = time.time()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def token_that_does_not_expire() -> Iterator[None]:
+    """A run may take longer to get here than a token lives, and an expired one is worthless anyway."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("api.management.person_tokens.time", SimpleNamespace(time=lambda: NOW))
+        yield
 
 
 def base64url(content: bytes) -> str:
