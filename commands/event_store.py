@@ -31,7 +31,7 @@ SETUP_LOCK = (
 )
 POOL_SIZE = 5
 POOL_OVERFLOW = 10
-LOCK_TIMEOUT_SECONDS = 1  # an insert waits this long for the table; one insert holds it about a millisecond
+LOCK_SHARE = 0.85  # of the patience; another insert has the table for a millisecond
 IDLE_IN_TRANSACTION_SECONDS = 5
 
 
@@ -302,7 +302,7 @@ def _datastore(url: str, patience_seconds: float) -> PostgresDatastore:
         password=parts.pop("password", ""),
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
-        lock_timeout=LOCK_TIMEOUT_SECONDS,
+        lock_timeout=max(1, int(patience_seconds * LOCK_SHARE)),
         idle_in_transaction_session_timeout=IDLE_IN_TRANSACTION_SECONDS,
         pre_ping=True,  # a pooled connection that died with a restart must not cost a request
         originator_id_type="text",

@@ -98,16 +98,27 @@ class Commands:
             if once and (outcome := self.log.outcome(once)):
                 return self._again(once, outcome)
             work = UnitOfWork(self.log)
-            streams = [self._decide(work, command) for command in commands]
-            refuse_unapproved(work)
-            _refuse_other_version(work.version(streams[0]) if streams else 0, expected)
             try:
+                streams = self._decide_all(work, commands, expected)
                 work.commit(stamp, once, streams)
+            except Refused:
+                # What stands against it may be the same request, sent twice and carried out just now.
+                if once and (outcome := self.log.outcome(once)):
+                    return self._again(once, outcome)
+                raise
             except Conflict:
                 time.sleep(random.uniform(0, PAUSE_SECONDS * attempt))  # noqa: S311 - so that two do not meet again
                 continue
             return [work.folded(stream) for stream in streams]
         raise VersionConflict("others changed it at the same time, again and again; try once more")
+
+    def _decide_all(
+        self, work: UnitOfWork, commands: Sequence[Command], expected: int | None
+    ) -> list[Stream]:
+        streams = [self._decide(work, command) for command in commands]
+        refuse_unapproved(work)
+        _refuse_other_version(work.version(streams[0]) if streams else 0, expected)
+        return streams
 
     def _again(self, once: Once, outcome: Outcome) -> list[Folded]:
         if outcome.fingerprint != once.fingerprint:

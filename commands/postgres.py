@@ -10,7 +10,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 ANSWER_SECONDS = 1.2  # for one statement; more than a request waits for a lock, less than it has
 POOL_SIZE = 5
-POOL_WAIT_SECONDS = 0.7  # a request that cannot have a connection by then is answered 503
+POOL_WAIT_SHARE = 0.6  # of that; a request that cannot have a connection by then is answered 503
 RECONNECT_SECONDS = 0.5  # then the attempt is given up, and the next request tries at once
 CONNECT_SECONDS = 2  # the least that libpq can be told
 STATEMENT_MILLISECONDS = 30_000  # after that the server gives up too, whoever asked is long gone
@@ -45,7 +45,7 @@ class ImpatientConnection(Connection[Any]):
 def make_impatient(pool: ConnectionPool[Any], patience_seconds: float = ANSWER_SECONDS) -> None:
     """For a pool that is not open yet."""
     pool.connection_class = type("Connection", (ImpatientConnection,), {"patience_seconds": patience_seconds})
-    pool.timeout = POOL_WAIT_SECONDS
+    pool.timeout = patience_seconds * POOL_WAIT_SHARE
     pool.reconnect_timeout = RECONNECT_SECONDS
 
 

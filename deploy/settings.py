@@ -17,6 +17,13 @@ class Settings(BaseSettings):
         "postgresql://postgres@127.0.0.1:5432/togglemaster",
         description="where the log of events is; PostgreSQL's usual address on one machine",
     )
+    postgres_seconds: float = Field(
+        1.2,
+        gt=0,
+        le=60,
+        description="how long the management API waits for an answer of PostgreSQL before it answers 503;"
+        " 1.2 keeps the promise of 2 seconds",
+    )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         description="where the ruleset is that evaluators read; Redis' usual address on one machine",

@@ -67,7 +67,7 @@ def verified(token: Unverified, key: VerifyKey, *, issuer: str, audience: str, n
             algorithms=[key.algorithm],
             issuer=issuer,
             audience=audience,
-            options={"require": REQUIRED, "verify_iat": False, "verify_nbf": False},
+            options={"require": REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False},
         )
     except jwt.PyJWTError:
         return False
@@ -75,7 +75,7 @@ def verified(token: Unverified, key: VerifyKey, *, issuer: str, audience: str, n
 
 
 def _timely(claims: dict[str, Any], now: float) -> bool:
-    """`iat` and `nbf` are not left to the library, which allows them no skew unless `exp` has it too."""
+    """Not left to the library, which asks a clock of its own and allows no skew unless `exp` has it too."""
     issued, expires, begins = (_time(claims.get(name)) for name in ("iat", "exp", "nbf"))
     if issued is None or expires is None or (begins is None and "nbf" in claims):
         return False

@@ -34,7 +34,7 @@ def parts(settings: Settings) -> Parts:
             "the management API needs an administrator's key: set TOGGLEMASTER_ADMIN_KEY"
             " (`togglemaster key` makes one)"
         )
-    store = EventStore(settings.postgres_url)
+    store = EventStore(settings.postgres_url, settings.postgres_seconds)
     found = people(settings, store)
     dynamodb = dynamodb_client(settings.aws_endpoint_url, settings.aws_region)
     keys_used = KeysUsed(redis_client(settings, REDIS_SECONDS))
@@ -42,10 +42,10 @@ def parts(settings: Settings) -> Parts:
     return Parts(
         store=store,
         commands=Commands(store),
-        catalogue=Catalogue(settings.postgres_url),
-        audit=AuditTrail(settings.postgres_url),
+        catalogue=Catalogue(settings.postgres_url, settings.postgres_seconds),
+        audit=AuditTrail(settings.postgres_url, settings.postgres_seconds),
         usage=UsageTable(dynamodb, settings.usage_table),
-        deliveries=WebhookDeliveries(settings.postgres_url),
+        deliveries=WebhookDeliveries(settings.postgres_url, settings.postgres_seconds),
         sender=sender(settings),
         people=found,
         authenticators=(

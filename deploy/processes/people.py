@@ -18,7 +18,7 @@ from deploy.settings import Settings
 def people(settings: Settings, store: EventStore) -> People:
     """Connects to nothing yet. Raises NotConfigured for an issuer of which half is told."""
     secret = installation_secret(settings)
-    tables = PrivateTables(settings.postgres_url)
+    tables = PrivateTables(settings.postgres_url, settings.postgres_seconds)
     return People(
         store=store,
         tables=tables,

@@ -42,7 +42,12 @@ class Management:
 def parts_at(postgres_url: str, **settings: Any) -> Parts:
     """Redis, SQS and DynamoDB are away, unless there is an address among the settings."""
     nowhere = f"127.0.0.1:{free_port()}"
-    away = {"redis_url": f"redis://{nowhere}", "aws_endpoint_url": f"http://{nowhere}"}
+    # This machine may be busy with other tests, and PostgreSQL is not to be given up for it.
+    away = {
+        "postgres_seconds": 30,
+        "redis_url": f"redis://{nowhere}",
+        "aws_endpoint_url": f"http://{nowhere}",
+    }
     return parts(Settings(postgres_url=postgres_url, admin_key=ADMIN, **{**away, **settings}))
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from commands.event_store import Append, Conflict, EventStore, Once, StoreUnavailable
+from commands.event_store import Append, Conflict, EventStore, Once, Outcome, StoreUnavailable
 from commands.handlers import Commands
-from commands.models import TurnFlagOff, TurnFlagOn
+from commands.models import CreateFlag, FlagDefinition, TurnFlagOff, TurnFlagOn
 from domain.aggregates import Folded
 from domain.envelope import Recorded, Stamp, flag_stream
-from domain.errors import KeyReused
+from domain.errors import AlreadyExists, KeyReused
 from domain.events import FlagTurnedOn
+from domain.values import FlagType
 from tests.integration.shop import STAMP, Shop
 
 ONCE = Once("ana", "k1", b"what was asked")
@@ -93,6 +94,33 @@ def test_a_lost_answer_to_commit_is_no_conflict_when_it_is_sent_again(shop: Shop
     assert [each.event for each in shop.store.load(again.stream, after=1)] == [
         FlagTurnedOn(environment="production")
     ]
+
+
+class LooksTooEarly:
+    """A log in which the same request, sent twice, is carried out just after it was looked up."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._looked = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def outcome(self, once: Once) -> Outcome | None:
+        looked, self._looked = self._looked, True
+        return self._store.outcome(once) if looked else None
+
+
+@pytest.mark.parametrize("expected", [None, 0])
+def test_a_request_is_not_refused_because_of_itself(shop: Shop, expected: int | None) -> None:
+    definition = FlagDefinition(key="new", type=FlagType.BOOLEAN, variants={"on": True})
+    create = CreateFlag(project="shop", definition=definition)
+    first = shop.commands.execute(create, STAMP, once=ONCE)
+    log: Any = LooksTooEarly(shop.store)
+    again = Commands(log).execute(create, STAMP, expected_version=expected, once=ONCE)
+    assert again == first
+    with pytest.raises(AlreadyExists):
+        Commands(log).execute(create, STAMP, once=Once("ana", "another", b""))
 
 
 def test_what_is_refused_is_not_remembered(shop: Shop) -> None:

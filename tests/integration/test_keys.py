@@ -155,8 +155,9 @@ def test_the_same_request_is_shown_the_same_key(api: Management) -> None:
 
 def test_ten_at_once_with_one_idempotency_key_have_one_key(api: Management) -> None:
     with ThreadPoolExecutor(10) as pool:
-        ask = lambda _: api.ask("POST", PATH, SERVER, Idempotency_Key="k").json()["key"]  # noqa: E731 - one line
-        assert len(set(pool.map(ask, range(10)))) == 1
+        answers = list(pool.map(lambda _: api.ask("POST", PATH, SERVER, Idempotency_Key="k"), range(10)))
+    assert {answer.status_code for answer in answers} == {201}, [answer.text for answer in answers]
+    assert len({answer.json()["key"] for answer in answers}) == 1
     issued = [each for each in api.store.read(after=0, limit=100) if each.stream.kind == "key"]
     assert len(issued) == 1
 

@@ -1,9 +1,7 @@
 """What a machine makes of the OpenAPI document: valid requests, invalid ones, and what it expects of each."""
 
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -41,7 +39,7 @@ CONFIG = {
 
 
 @pytest.fixture(scope="module")
-def document(stack: Stack) -> Iterator[Any]:
+def described(stack: Stack) -> Iterator[tuple[Any, Parts]]:
     name = f"schemathesis_{uuid4().hex}"
     with psycopg.connect(stack.postgres.url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"'.encode())
@@ -52,34 +50,21 @@ def document(stack: Stack) -> Iterator[Any]:
         url, aws_endpoint_url=stack.aws.url, usage_table=f"{name}-usage", records_table=f"{name}-records"
     )
     config = SchemathesisConfig.from_dict(CONFIG)
-    with projected(found):
-        yield schemathesis.openapi.from_asgi("/openapi.json", create_app(found), config=config)
+    yield schemathesis.openapi.from_asgi("/openapi.json", create_app(found), config=config), found
     close(found)
 
 
-@contextmanager
-def projected(parts: Parts) -> Iterator[None]:
-    """The lists are kept in step, so that 503 is not the answer to who waits for a position."""
-    stopping = threading.Event()
-
-    def follow() -> None:
-        projectors = [Projector(parts.store, view) for view in (parts.catalogue, parts.audit)]
-        while not stopping.wait(0.02):
-            for projector in projectors:
-                projector.catch_up()
-
-    following = threading.Thread(target=follow)
-    following.start()
-    yield
-    stopping.set()
-    following.join()
-
-
 @pytest.mark.parametrize("mode", GenerationMode)
-def test_every_route_keeps_to_what_the_document_says(document: Any, mode: GenerationMode) -> None:
+def test_every_route_keeps_to_what_the_document_says(
+    described: tuple[Any, Parts], mode: GenerationMode
+) -> None:
+    document, parts = described
+    projectors = [Projector(parts.store, view) for view in (parts.catalogue, parts.audit)]
     asked: Counter[str] = Counter()
     found = [each.ok() for each in document.get_all_operations()]
-    failures = [f"{each.label}: {problem}" for each in found if (problem := _tried(each, mode, asked))]
+    failures = [
+        f"{each.label}: {problem}" for each in found if (problem := _tried(each, mode, asked, projectors))
+    ]
     tell(
         f"{mode.value} requests made of the OpenAPI document",
         routes=len(found),
@@ -89,11 +74,13 @@ def test_every_route_keeps_to_what_the_document_says(document: Any, mode: Genera
     assert not failures, "\n\n".join(failures)
 
 
-def _tried(operation: Any, mode: GenerationMode, asked: Counter[str]) -> str:
+def _tried(operation: Any, mode: GenerationMode, asked: Counter[str], views: Sequence[Projector]) -> str:
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: Case[Any]) -> None:
         asked[operation.label] += 1
+        for view in views:  # so that 503 is not the answer to who waits for a position
+            view.catch_up()
         case.call_and_validate(headers={"X-API-Key": ADMIN})
 
     try:
