@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 
 from deploy.embedded import free_port
 from deploy.processes.patient_protocol import HEAD_BYTES, PatientProtocol
+from tests.figures import tell
 
 HEAD = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n"
 
@@ -116,6 +117,7 @@ def test_a_hundred_slow_clients_hold_up_nobody(port: int) -> None:
         client.sendall(b"POST")
     answers = [httpx.post(f"http://127.0.0.1:{port}/echo", content=b"four").json() for _ in range(20)]
     assert answers == [4] * 20
+    tell("clients that never end their headers", connected=len(slow), others_answered_meanwhile=len(answers))
     assert all(everything(client).startswith(b"HTTP/1.1 408 ") for client in slow)
     for client in slow:
         client.close()
