@@ -13,6 +13,9 @@ from projections.snapshot import Snapshot, snapshot_of
 POLL_SECONDS = 1.0  # how stale answers may be when every hint is lost
 RETRY_SECONDS = 0.25  # Redis is asked again this soon after it failed
 
+Listener = Callable[[Snapshot, Snapshot], None]
+"""Called with the snapshot before and the one after it, in the follower's thread: it must not wait."""
+
 log = logging.getLogger(__name__)
 
 
@@ -25,6 +28,7 @@ class Follower:
 
     def __init__(self, redis: Redis) -> None:
         self.snapshot = Snapshot()
+        self._listeners: list[Listener] = []
         self.synced_at: float | None = None  # monotonic seconds of the last time Redis confirmed the snapshot
         self._redis = redis
         self._store = RulesetStore(redis)
@@ -34,6 +38,10 @@ class Follower:
     @property
     def ready(self) -> bool:
         return bool(self.snapshot.generation)
+
+    def listen(self, listener: Listener) -> None:
+        """From now on `listener` is told of every snapshot that takes the place of another."""
+        self._listeners.append(listener)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="ruleset-follower", daemon=True)
@@ -59,7 +67,7 @@ class Follower:
         for change in self._store.changes(generation, after=self.snapshot.position):
             if change.after != self.snapshot.position:
                 return self._read_everything(generation)
-            self.snapshot = self.snapshot.updated(change.documents, position=change.position)
+            self._swap(self.snapshot.updated(change.documents, position=change.position))
         if self.snapshot.position < head:  # the changes in between are gone, or never were announced
             return self._read_everything(generation)
         return head >= before
@@ -77,8 +85,13 @@ class Follower:
                 log.info("the model moved on too fast while it was read; reading it again")
                 return False
             snapshot = snapshot.updated(change.documents, position=change.position)
-        self.snapshot = snapshot
+        self._swap(snapshot)
         return True
+
+    def _swap(self, snapshot: Snapshot) -> None:
+        before, self.snapshot = self.snapshot, snapshot
+        for listener in self._listeners:
+            listener(before, snapshot)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -360,3 +360,16 @@ def test_expected_documents_are_those_of_a_position(shop: Shop, rulesets: Rulese
     assert '"enabled":false' in str(then[place])
     assert '"enabled":true' in str(now[place])
     assert status_of(shop.store, rulesets).head == shop.store.head()
+
+
+def test_listeners_are_told_of_every_snapshot(shop: Shop, rulesets: RulesetStore, follower: Follower) -> None:
+    told: list[tuple[int, int]] = []
+    follower.listen(lambda before, after: told.append((before.position, after.position)))
+    rebuild(shop.store, rulesets)
+    follower.sync()
+    start = follower.snapshot.position
+    shop.flag("checkout")
+    projector(shop, rulesets).catch_up()
+    follower.sync()
+    follower.sync()
+    assert told == [(0, start), (start, shop.store.head())]
