@@ -3,19 +3,22 @@
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from itertools import count
 from time import perf_counter
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.strict_json import BODY_BYTES_AT_MOST, BadJson, parse
+from api.timings import Timings
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-REQUEST_ID_BYTES = 8
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_PROCESS = secrets.token_hex(6)  # once: asking the system at each request costs more than the answer
+_numbers = count()
 
 Check = Callable[[], dict[str, Any]]
 """What a process knows of its readiness; `ready` false means it is to get no traffic."""
@@ -53,15 +56,15 @@ class StrictRoute(APIRoute):
 class Envelope:
     """ASGI middleware: gives each request an id, bounds its body, and times it."""
 
-    def __init__(self, app: ASGIApp, histogram: Histogram) -> None:
+    def __init__(self, app: ASGIApp, timings: Timings) -> None:
         self._app = app
-        self._histogram = histogram
+        self._timings = timings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope["request_id"] = _request_id(scope)
+        scope["request_id"] = request_id_for(dict(scope["headers"]).get(b"x-request-id", b""))
         began, status = perf_counter(), 500
 
         async def send_with_id(message: Message) -> None:
@@ -75,12 +78,14 @@ class Envelope:
             await self._app(scope, _bounded(scope, receive), send_with_id)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
-            self._histogram.labels(scope["method"], route, str(status)).observe(perf_counter() - began)
+            self._timings.of(scope["method"], route, str(status)).add(perf_counter() - began)
 
 
-def _request_id(scope: Scope) -> str:
-    given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(REQUEST_ID_BYTES)
+def request_id_for(given: bytes) -> str:
+    """What the client calls its request, if that can be repeated; else a name that no other request has."""
+    if REQUEST_ID.fullmatch(given):
+        return given.decode()
+    return f"{_PROCESS}{next(_numbers):08x}"
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
@@ -100,15 +105,11 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
     return bounded
 
 
-def install(app: FastAPI, registry: CollectorRegistry, check: Check) -> None:
-    """Adds the middleware and the routes for health and metrics."""
-    histogram = Histogram(
-        "togglemaster_http_request_seconds",
-        "Time to answer HTTP requests",
-        ["method", "route", "status"],
-        registry=registry,
-    )
-    app.add_middleware(Envelope, histogram=histogram)
+def install(app: FastAPI, registry: CollectorRegistry, check: Check) -> Timings:
+    """Adds the middleware and the routes for health and metrics; answers with what times the requests."""
+    timings = Timings()
+    registry.register(timings)
+    app.add_middleware(Envelope, timings=timings)
 
     @app.get("/health/live", tags=["health"])
     def live() -> dict[str, str]:
@@ -125,3 +126,5 @@ def install(app: FastAPI, registry: CollectorRegistry, check: Check) -> None:
     def metrics() -> Response:
         """Prometheus text format."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return timings

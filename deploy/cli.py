@@ -89,7 +89,8 @@ def serve_evaluation() -> None:
     from deploy.processes.http import serve as run
 
     settings = _settings()
-    run(build(settings), settings, EVALUATION_PORT)
+    app = build(settings)
+    run(app, settings, EVALUATION_PORT, app.state.lane)
 
 
 @work.command("projector")

@@ -47,13 +47,7 @@ Reason = Literal["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED", "E
 ErrorCode = Literal["FLAG_NOT_FOUND", "PARSE_ERROR", "TARGETING_KEY_MISSING", "INVALID_CONTEXT", "GENERAL"]
 
 
-class Evaluation(NamedTuple):
-    """`variant` None without an error means: the caller's code default.
-
-    Made once for each variant of each rule and shared by all who get it. So the bucket is not in it; where a
-    bucket decided, `decided_by` finds it again for the context.
-    """
-
+class _Answer(NamedTuple):
     value: JsonValue
     variant: str | None
     reason: Reason
@@ -63,6 +57,17 @@ class Evaluation(NamedTuple):
     decided_by: Bucketing | None = None
     error_code: ErrorCode | None = None
     error_details: str | None = None
+
+
+class Evaluation(_Answer):
+    """`variant` None without an error means: the caller's code default.
+
+    Made once for each variant of each rule and shared by all who get it. So the bucket is not in it; where a
+    bucket decided, `decided_by` finds it again for the context.
+    """
+
+    made: object = None
+    """For whoever serves the answer to keep what was made of it, so that it is made once; no part of it."""
 
     def bucket(self, context: Context) -> int | None:
         """For the context that this is the answer to; from 0 to 99,999, or as many as the algorithm has."""
@@ -95,12 +100,15 @@ class FlagDocument(Model):
 
 @dataclass(frozen=True, slots=True)
 class CompiledFlag:
+    """`always` is the answer of a flag that asks nothing of the context."""
+
     decide: "Step"
     key: str
     type: FlagType
     client_visible: bool
     version: int
     enabled: bool
+    always: Evaluation | None = None
 
 
 class Flags(Scope, Protocol):
@@ -135,14 +143,32 @@ def compile_flag(document: FlagDocument, watch: Watch = unwatched) -> CompiledFl
     """Raises Malformed when the targeting names a variant that the flag does not have."""
     if unknown := served_variants(document.targeting) - set(document.variants):
         raise Malformed(f"there is no variant '{min(unknown)}'")
+    always = _constant(document)
     return CompiledFlag(
-        _compile_targeting(document, watch),
+        _compile_targeting(document, watch) if always is None else lambda context, scope: always,
         document.key,
         document.type,
         document.client_visible,
         document.version,
         document.targeting.enabled,
+        always,
     )
+
+
+def _constant(flag: FlagDocument) -> Evaluation | None:
+    """The one answer of a flag that is off, or serves everybody the same."""
+    targeting = flag.targeting
+    if not targeting.enabled:
+        return _fixed(flag, targeting.off_variant, "DISABLED")
+    if targeting.rules or targeting.targets or targeting.prerequisites:
+        return None
+    match targeting.default:
+        case ServeVariant(variant=variant):
+            return _fixed(flag, variant, "STATIC", why="default")
+        case ServeCodeDefault():
+            return _fixed(flag, None, "STATIC", why="default")
+        case _:
+            return None
 
 
 def broken_flag(key: str, problem: str) -> CompiledFlag:
@@ -155,10 +181,8 @@ def broken_flag(key: str, problem: str) -> CompiledFlag:
 
 
 def _compile_targeting(flag: FlagDocument, watch: Watch) -> Step:
+    """Of a flag that is on and has more than one answer."""
     targeting = flag.targeting
-    off = _fixed(flag, targeting.off_variant, "DISABLED")
-    if not targeting.enabled:
-        return lambda context, scope: off
     prerequisites = [_compile_prerequisite(flag, each) for each in targeting.prerequisites]
     target = _compile_targets(flag, targeting.targets)
     rules = [_compile_rule(flag, rule, watch) for rule in targeting.rules]
@@ -251,13 +275,17 @@ def _compile_rule(flag: FlagDocument, rule: Rule, watch: Watch) -> tuple[Predica
     decider = compile_decider(rule.when, flag.gate_salt)
     if decider is None:
         return holds, serve
+    made: dict[tuple[str | None, int], Evaluation] = {}  # by variant and what decided, of which there are few
 
     def serve_decided(context: Context, scope: Scope) -> Evaluation | None:
         answer = serve(context, scope)
         decided_by = decider(context, scope)
         if answer is None or decided_by is None or answer.reason == "SPLIT":
             return answer
-        return answer._replace(reason="SPLIT", decided_by=decided_by)
+        key = answer.variant, id(decided_by)
+        if (found := made.get(key)) is None:
+            found = made[key] = answer._replace(reason="SPLIT", decided_by=decided_by)
+        return found
 
     return holds, serve_decided
 

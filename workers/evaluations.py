@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,6 +30,19 @@ log = logging.getLogger(__name__)
 
 Counter = tuple[Slug, Slug, FlagAsked, ReasonName, VariantServed]
 """Project, environment, flag, reason, variant."""
+
+
+class Tally:
+    """What is counted in one step: answers that are always given together, and mostly just one.
+
+    Hashed by identity, which costs a fraction of hashing its names.
+    """
+
+    __slots__ = ("counters",)
+
+    def __init__(self, *counters: Counter) -> None:
+        self.counters = counters
+
 
 _counter = TypeAdapter(Counter)
 _producer: TypeAdapter[str] = TypeAdapter(Producer)
@@ -97,7 +110,8 @@ class EvaluationRecorder:
         self.dropped_records = 0
         self._minute = -1
         self._minute_ends = 0.0
-        self._counts: dict[Counter, int] = {}
+        self._counts: dict[Tally, int] = {}
+        self._counters: set[Counter] = set()  # all that _counts is about
         self._begun = 0
 
         # Written by the flusher alone.
@@ -112,7 +126,7 @@ class EvaluationRecorder:
         self._event_numbers = itertools.count()
 
         # Where things change hands, by single steps that cannot be interrupted.
-        self._minutes: dict[int, dict[Counter, int]] = {}
+        self._minutes: dict[int, dict[Tally, int]] = {}
         self._records: deque[tuple[Counter, str | None, int, int]] = deque()
 
         self._stopping = threading.Event()
@@ -124,32 +138,31 @@ class EvaluationRecorder:
         """Evaluations that are counted, but not yet in a message that SQS took."""
         return self.recorded - self.dropped_counts - self._evaluations_sent
 
-    def record(
-        self,
-        *,
-        project: str,
-        environment: str,
-        flag: str,
-        variant: str,
-        reason: str,
-        subject: str | None,
-        position: int,
-    ) -> None:
+    def record(self, tallies: Iterable[Tally], *, subject: str | None, position: int) -> None:
         """For the event loop: never waits, never raises. What there is no room for is counted as dropped."""
         now = self._clock()
         if now >= self._minute_ends:
             self._begin_minute(now)
-        self.recorded += 1
-        key = (project, environment, flag, reason, variant)
-        count = self._counts.get(key, 0)
-        if not count and not self._may_begin(key):
-            self.dropped_counts += 1
-            self.dropped_records += self._keeps_records
-            return
-        self._counts[key] = count + 1
-        if self._keeps_records:
+        counts = self._counts
+        for tally in tallies:
+            size = len(tally.counters)
+            self.recorded += size
+            count = counts.get(tally)
+            if count is not None:
+                counts[tally] = count + 1
+            elif self._may_begin(tally):
+                counts[tally] = 1
+            else:
+                self.dropped_counts += size
+                self.dropped_records += self._keeps_records * size
+                continue
+            if self._keeps_records:
+                self._keep(tally, subject, position, int(now * 1_000))
+
+    def _keep(self, tally: Tally, subject: str | None, position: int, at: int) -> None:
+        for counter in tally.counters:
             if len(self._records) < self._max_records and (subject is None or len(subject) <= SUBJECT_LENGTH):
-                self._records.append((key, subject, position, int(now * 1_000)))
+                self._records.append((counter, subject, position, at))
             else:
                 self.dropped_records += 1
 
@@ -177,17 +190,21 @@ class EvaluationRecorder:
         """A clock that is set back goes on in the minute it had reached, which may have been sent already."""
         minute = int(now // 60)
         self._counts = self._minutes[minute] = {}
+        self._counters = set()
         self._minute, self._minute_ends = minute, (minute + 1) * 60.0
 
-    def _may_begin(self, key: Counter) -> bool:
-        """Whether there is room for a counter, and the consumer will take its names."""
-        if self._begun - self._released >= self._max_counters:
+    def _may_begin(self, tally: Tally) -> bool:
+        """Whether there is room for its counters, and the consumer will take their names."""
+        new = set(tally.counters) - self._counters
+        if self._begun - self._released + len(new) > self._max_counters:
             return False
         try:
-            _counter.validate_python(key)
+            for counter in new:
+                _counter.validate_python(counter)
         except ValidationError:
             return False
-        self._begun += 1
+        self._counters |= new
+        self._begun += len(new)
         return True
 
     def _run(self) -> None:
@@ -212,10 +229,12 @@ class EvaluationRecorder:
         records = [self._encode_record(*self._records.popleft()) for _ in range(len(self._records))]
         self._outbox = list(pack(self.producer, counts, records, self._max_batch_bytes))
 
-    def _changed(self, minute: int, counters: dict[Counter, int]) -> Iterator[bytes]:
+    def _changed(self, minute: int, tallies: dict[Tally, int]) -> Iterator[bytes]:
         rows: dict[tuple[str, str, str], dict[str, int]] = {}
-        for (project, environment, flag, reason, variant), count in counters.items():
-            rows.setdefault((project, environment, flag), {})[outcome_of(reason, variant)] = count
+        for (project, environment, flag, reason, variant), count in _counted(tallies):
+            counts = rows.setdefault((project, environment, flag), {})
+            outcome = outcome_of(reason, variant)
+            counts[outcome] = counts.get(outcome, 0) + count
         totals = self._sealed.setdefault(minute, {})
         for row, counts in rows.items():
             if new := sum(counts.values()) - totals.get(row, 0):
@@ -224,7 +243,7 @@ class EvaluationRecorder:
                 yield encode([*row, minute, self._seq, counts])
 
     def _forget(self, minute: int) -> None:
-        self._released += len(self._minutes.pop(minute))
+        self._released += len({counter for counter, _ in _counted(self._minutes.pop(minute))})
         self._sealed.pop(minute)
 
     def _encode_record(self, key: Counter, subject: str | None, position: int, at: int) -> bytes:
@@ -253,3 +272,7 @@ class EvaluationRecorder:
         except Exception as problem:  # whatever it was, SQS may have the batch or not: it is sent again
             log.warning("evaluations could not be sent, they are kept: %s", problem)
             return batch
+
+
+def _counted(tallies: dict[Tally, int]) -> Iterator[tuple[Counter, int]]:
+    return ((counter, count) for tally, count in tallies.items() for counter in tally.counters)

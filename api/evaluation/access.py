@@ -1,44 +1,83 @@
 """Which environment a request may be answered from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fastapi import Request
-
+from api.evaluation.bulk import Plan, may_see
+from api.evaluation.refusal import Refusal
 from domain.access import digest, is_well_formed
+from domain.evaluation import CompiledFlag
 from domain.ruleset import Ruleset
 from projections.documents import KeyDocument, scope_of
 from projections.snapshot import Snapshot
 
+RETRY_AFTER = {"Retry-After": "1"}
+AUTHENTICATE = {"WWW-Authenticate": "Bearer"}
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A key that is in force, and the ruleset of its environment, both from one snapshot."""
+    """A key, and the ruleset of its environment, both from one snapshot."""
 
     key: KeyDocument
+    digest: str
+    scope: str
     ruleset: Ruleset
     position: int
+    digits: bytes  # of the position
 
-    def may_see(self, flag: str) -> bool:
-        found = self.ruleset.flags.get(flag)
-        return self.key.kind != "client" or (found is not None and found.client_visible)
-
-    def visible_flags(self) -> list[str]:
-        return [key for key in self.ruleset.flags if self.may_see(key)]
+    def flag(self, name: str) -> CompiledFlag | None:
+        """None for one that does not exist for this key."""
+        found = self.ruleset.flags.get(name)
+        return found if found is not None and may_see(self.key, found) else None
 
 
-def presented_key(request: Request) -> str:
+class Callers:
+    """Who has asked since the snapshot came, and what was prepared for them. For one thread."""
+
+    def __init__(self) -> None:
+        self._snapshot: Snapshot | None = None
+        self._callers: dict[str, Caller] = {}
+        self._plans: dict[tuple[str, str], Plan] = {}
+
+    def find(self, snapshot: Snapshot, presented: str, now: float) -> Caller:
+        """Raises Refusal for a key that is not in force at that time, in seconds since 1970."""
+        if snapshot is not self._snapshot:
+            self._snapshot, self._callers = snapshot, {}
+        found = self._callers.get(presented)
+        if found is None:
+            found = self._callers[presented] = _caller(snapshot, presented)
+        if found.key.expires_at is not None and found.key.expires_at <= now:
+            raise _not_in_force()
+        return found
+
+    def plan(self, who: Caller) -> Plan:
+        """Kept as long as the environment is what it was, which outlasts changes to others."""
+        found = self._plans.get((who.scope, who.key.kind))
+        if found is None or found.ruleset is not who.ruleset:
+            found = self._plans[who.scope, who.key.kind] = Plan(who.ruleset, who.key)
+        return found
+
+
+def presented_key(headers: Mapping[str, str]) -> str:
     """From `X-API-Key` or `Authorization: Bearer`; empty where there is neither."""
-    headers = request.headers
     return headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ").strip()
 
 
-def caller(snapshot: Snapshot, presented: str, now: float) -> Caller | None:
-    """None for a key that is not in force at that time, in seconds since 1970. A key that cannot be one is
-    refused without a look-up."""
-    if not is_well_formed(presented):
-        return None
-    key = snapshot.keys.get(digest(presented))
-    if key is None or (key.expires_at is not None and key.expires_at <= now):
-        return None
-    ruleset = snapshot.environments.get(scope_of(key.project, key.environment), Ruleset())
-    return Caller(key, ruleset, snapshot.position)
+def _caller(snapshot: Snapshot, presented: str) -> Caller:
+    """What cannot be a key is refused without a look-up."""
+    if not snapshot.generation:
+        details = "this evaluator has not read the flags yet; try again shortly"
+        raise Refusal(503, "GENERAL", details, RETRY_AFTER)
+    if not presented:
+        details = "send an evaluation key as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'"
+        raise Refusal(401, "GENERAL", details, AUTHENTICATE)
+    if not is_well_formed(presented) or (key := snapshot.keys.get(sha := digest(presented))) is None:
+        raise _not_in_force()
+    scope = scope_of(key.project, key.environment)
+    ruleset = snapshot.environments.get(scope, Ruleset())
+    return Caller(key, sha, scope, ruleset, snapshot.position, b"%d" % snapshot.position)
+
+
+def _not_in_force() -> Refusal:
+    return Refusal(401, "GENERAL", "this is not an evaluation key that is in force", AUTHENTICATE)

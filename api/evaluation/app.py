@@ -3,7 +3,6 @@
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from time import monotonic
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -16,9 +15,9 @@ from starlette.exceptions import HTTPException
 
 from api import http
 from api.evaluation import ofrep
+from api.evaluation.answers import Answers
+from api.evaluation.fast_lane import FastLane
 from api.evaluation.parts import Parts
-
-STALE_AFTER_SECONDS = 5.0  # five missed polls: Redis is away, not late
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +31,7 @@ def create_app(parts: Parts, *, cors_origins: Sequence[str] = ("*",)) -> FastAPI
         lifespan=_lifespan,
     )
     app.state.parts = parts
+    app.state.answers = Answers(parts)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=cors_origins,
@@ -44,7 +44,8 @@ def create_app(parts: Parts, *, cors_origins: Sequence[str] = ("*",)) -> FastAPI
     app.include_router(ofrep.router)
     registry = CollectorRegistry()
     registry.register(Figures(parts))
-    http.install(app, registry, lambda: _readiness(parts))
+    timings = http.install(app, registry, lambda: _readiness(parts))
+    app.state.lane = FastLane(app.state.answers, timings, cors_origins)
     return app
 
 
@@ -66,14 +67,8 @@ def _readiness(parts: Parts) -> dict[str, Any]:
         "ready": follower.ready,
         "position": follower.snapshot.position,
         "generation": follower.snapshot.generation,
-        "stale": _staleness(parts) > STALE_AFTER_SECONDS,
+        "stale": parts.stale,
     }
-
-
-def _staleness(parts: Parts) -> float:
-    """Seconds since Redis last confirmed what is served."""
-    confirmed = parts.follower.synced_at
-    return float("inf") if confirmed is None else monotonic() - confirmed
 
 
 class Figures(Collector):
@@ -88,7 +83,7 @@ class Figures(Collector):
         yield GaugeMetricFamily(
             "togglemaster_ruleset_staleness_seconds",
             "Time since Redis last confirmed what is served",
-            _staleness(self._parts),
+            self._parts.staleness,
         )
         yield GaugeMetricFamily(
             "togglemaster_ruleset_broken",

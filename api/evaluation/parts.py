@@ -1,18 +1,14 @@
 """What an evaluation process is made of."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from time import monotonic
 
-from api.evaluation.access import Caller
-from domain.evaluation import Evaluation
-from domain.targeting import TARGETING_KEY
+from api.evaluation.rate_limit import RateLimit
 from projections.follower import Follower
 from workers.evaluations import EvaluationRecorder
 from workers.key_use import KeyUse
 
-CODE_DEFAULT = "code_default"  # stands for a variant's name where the answer was the caller's own default
-NO_ANSWER = "error"
+STALE_AFTER_SECONDS = 5.0  # five missed polls: Redis is away, not late
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,21 +16,14 @@ class Parts:
     follower: Follower
     recorder: EvaluationRecorder
     key_use: KeyUse
+    limit: RateLimit = field(default_factory=lambda: RateLimit(0))
 
-    def record(self, who: Caller, flag: str, answer: Evaluation, context: Mapping[str, Any]) -> None:
-        subject = context.get(TARGETING_KEY)
-        self.recorder.record(
-            project=who.key.project,
-            environment=who.key.environment,
-            flag=flag,
-            variant=variant_name(answer),
-            reason=answer.reason,
-            subject=subject if isinstance(subject, str) else None,
-            position=who.position,
-        )
+    @property
+    def staleness(self) -> float:
+        """Seconds since Redis last confirmed what is served."""
+        confirmed = self.follower.synced_at
+        return float("inf") if confirmed is None else monotonic() - confirmed
 
-
-def variant_name(answer: Evaluation) -> str:
-    if answer.error_code:
-        return NO_ANSWER
-    return CODE_DEFAULT if answer.variant is None else answer.variant
+    @property
+    def stale(self) -> bool:
+        return self.staleness > STALE_AFTER_SECONDS

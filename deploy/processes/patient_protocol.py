@@ -8,6 +8,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEAD_SECONDS = 5.0  # from the first byte, or the connection, to the end of the headers
 BODY_SECONDS = 10.0  # from there to the end of the body: 1 MiB at 100 KiB a second
 HEAD_BYTES = 65_536  # browsers and proxies stop well below
+KEEP_ALIVE_SECONDS = (
+    75  # between requests; a balancer in front (nginx, AWS: 60) is to be the one that ends it
+)
 
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -21,6 +24,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_made(transport)  # type: ignore[arg-type]
         self._deadline: asyncio.TimerHandle | None = None
         self._in_body = False
+        self.in_message = False  # from a request's first byte to its last
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -36,13 +40,17 @@ class PatientProtocol(HttpToolsProtocol):
         if not self._in_body and self._deadline is not None and self._head_bytes > HEAD_BYTES:
             self._cut(TOO_LARGE)
 
+    def on_message_begin(self) -> None:
+        self.in_message = True
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         self._in_body = True
         self._arm(self.body_seconds)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._in_body = False
+        self._in_body = self.in_message = False
         self._disarm()
         super().on_message_complete()
 

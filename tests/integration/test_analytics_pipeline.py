@@ -18,7 +18,7 @@ from projections.aws import Queue, create_queue, create_tables, dynamodb_client,
 from projections.records_table import Record, RecordsTable
 from projections.usage_table import CountRow, UsageTable, series
 from workers.consumer import Consumer
-from workers.evaluations import EvaluationRecorder, SqsPublisher
+from workers.evaluations import EvaluationRecorder, SqsPublisher, Tally
 
 if TYPE_CHECKING:  # type stubs, which are installed for development only
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -130,15 +130,8 @@ def pipeline(clients: tuple["SQSClient", "DynamoDBClient"]) -> Pipeline:
 
 def evaluate(recorder: EvaluationRecorder, times: int, *, flag: str = "new-checkout") -> None:
     for n in range(times):
-        recorder.record(
-            project="shop",
-            environment="production",
-            flag=flag,
-            variant="on" if n % 4 else "off",
-            reason="SPLIT",
-            subject=f"user-{n}",
-            position=42,
-        )
+        tally = Tally(("shop", "production", flag, "SPLIT", "on" if n % 4 else "off"))
+        recorder.record([tally], subject=f"user-{n}", position=42)
 
 
 def body(seq: int, count: int, *, producer: str = "p1", flag: str = "new-checkout") -> bytes:

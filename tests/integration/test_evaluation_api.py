@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from redis import Redis
 
-from api.evaluation import ofrep
+from api.evaluation.answers import Answers
 from api.evaluation.app import create_app
 from api.evaluation.parts import Parts
 from api.strict_json import BODY_BYTES_AT_MOST
@@ -49,6 +50,8 @@ class Evaluation:
     recorder: EvaluationRecorder
     key_use: KeyUse
     client: TestClient
+    app: FastAPI
+    parts: Parts
     key: str = ""
     ids: dict[str, str] = field(default_factory=dict)
 
@@ -93,9 +96,10 @@ def api(store: EventStore, redis: Redis) -> Iterator[Evaluation]:
     rebuild(store, rulesets)
     # Without `with`, the application's own threads do not run, and tests say when to follow.
     key_use = KeyUse(KeysUsed(redis))
-    app = create_app(Parts(follower, recorder, key_use))
+    parts = Parts(follower, recorder, key_use)
+    app = create_app(parts)
     client = TestClient(app, raise_server_exceptions=False)
-    api = Evaluation(shop, rulesets, follower, recorder, key_use, client)
+    api = Evaluation(shop, rulesets, follower, recorder, key_use, client, app, parts)
     api.key = api.issue()
     yield api
     client.close()
@@ -233,11 +237,11 @@ def test_a_key_works_until_it_is_revoked(api: Evaluation) -> None:
     assert api.ask(ALL).status_code == 200
 
 
-def test_a_key_works_until_it_expires(api: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_works_until_it_expires(api: Evaluation) -> None:
     end = datetime.now(UTC) + timedelta(hours=1)
     endless, api.key = api.key, api.issue(expires_at=end)
     assert api.ask(ALL).status_code == 200
-    monkeypatch.setattr(ofrep, "time", end.timestamp)
+    api.app.state.answers = Answers(api.parts, end.timestamp)
     for path in (ONE.format("checkout"), ALL):
         assert api.ask(path).status_code == 401
     api.key = endless

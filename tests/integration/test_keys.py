@@ -10,7 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 from redis import Redis
 
-from api.evaluation.access import caller
+from api.evaluation.access import Callers
+from api.evaluation.refusal import Refusal
 from api.management.app import create_app
 from domain.envelope import key_stream
 from projections.keys_used import KeysUsed
@@ -51,7 +52,10 @@ def snapshot(api: Management, rulesets: RulesetStore) -> Snapshot:
 
 
 def is_in_force(found: Snapshot, key: str, at: datetime) -> bool:
-    return caller(found, key, at.timestamp()) is not None
+    try:
+        return bool(Callers().find(found, key, at.timestamp()))
+    except Refusal:
+        return False
 
 
 def test_evaluators_stop_at_a_keys_end_by_themselves(api: Management, rulesets: RulesetStore) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from projections.usage_table import CountRow, outcome_of
 from workers.consumer import Evaluations, newest
-from workers.evaluations import EvaluationRecorder
+from workers.evaluations import EvaluationRecorder, Tally
 
 START = 1_793_793_590.0  # ten seconds before a minute is full
 
@@ -83,15 +83,8 @@ def play(steps: Sequence[Evaluated | TimePassed | Flushed]) -> list[bytes]:
     for step in steps:
         match step:
             case Evaluated(producer, flag, variant, reason):
-                recorders[producer].record(
-                    project="shop",
-                    environment="production",
-                    flag=flag,
-                    variant=variant,
-                    reason=reason,
-                    subject=None,
-                    position=1,
-                )
+                tally = Tally(("shop", "production", flag, reason, variant))
+                recorders[producer].record([tally], subject=None, position=1)
             case TimePassed(seconds):
                 now += seconds
             case Flushed(producer, fault):

@@ -1,9 +1,11 @@
 """No text opens an evaluator unless it was issued as a key."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.evaluation.access import caller
+from api.evaluation.access import Callers
+from api.evaluation.refusal import Refusal
 from commands.secret_keys import new_key
 from domain.access import ALPHABET, assemble, digest
 from projections.documents import KeyDocument
@@ -46,4 +48,8 @@ def presented(draw: st.DrawFn) -> str:
 
 @given(presented())
 def test_no_text_is_a_key_unless_it_was_issued(text: str) -> None:
-    assert (caller(SNAPSHOT, text, 0.0) is not None) == (text in ISSUED)
+    if text in ISSUED:
+        assert Callers().find(SNAPSHOT, text, 0.0)
+    else:
+        with pytest.raises(Refusal):
+            Callers().find(SNAPSHOT, text, 0.0)

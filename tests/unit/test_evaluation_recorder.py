@@ -12,7 +12,7 @@ import pytest
 from projections.usage_table import outcome_of
 from workers import evaluations
 from workers.consumer import Evaluations, newest
-from workers.evaluations import BATCH_BYTES, EvaluationRecorder
+from workers.evaluations import BATCH_BYTES, EvaluationRecorder, Tally
 
 NOON = 1_793_793_600.0
 
@@ -51,14 +51,10 @@ class Harness:
         self.recorder = EvaluationRecorder(self.queue, producer="p1", clock=self.clock, **settings)
 
     def record(self, times: int = 1, *, flag: str = "f", **other: Any) -> None:
-        names: dict[str, Any] = {
-            "variant": "on",
-            "reason": "SPLIT",
-            "subject": "user-1",
-            "position": 7,
-        } | other
+        names: dict[str, Any] = {"variant": "on", "reason": "SPLIT", "subject": "user-1"} | other
+        tally = Tally(("shop", "production", flag, names["reason"], names["variant"]))
         for _ in range(times):
-            self.recorder.record(project="shop", environment="production", flag=flag, **names)
+            self.recorder.record([tally], subject=names["subject"], position=7)
 
     def counted(self) -> int:
         """What a table would hold that has taken every message."""
@@ -361,3 +357,33 @@ def test_nothing_is_lost_between_the_threads() -> None:
     assert (h.recorder.pending, h.recorder.dropped_counts) == (0, 0)
     assert h.counted() == 60_000
     assert len(h.queue.rows("records")) == 60_000 - h.recorder.dropped_records
+
+
+def test_answers_that_are_given_together_are_counted_one_by_one() -> None:
+    h = Harness()
+    both = Tally(("shop", "production", "f", "STATIC", "on"), ("shop", "production", "g", "DISABLED", "off"))
+    h.recorder.record([both, Tally(("shop", "production", "f", "STATIC", "on"))], subject="u", position=7)
+    h.record(3, reason="STATIC")
+    assert h.recorder.recorded == 6
+    assert h.recorder.flush()
+    assert {row[2]: row[5] for row in h.queue.rows("counts")} == {
+        "f": {"STATIC/on": 5},
+        "g": {"DISABLED/off": 1},
+    }
+    assert len(h.queue.rows("records")) == 6
+    assert h.recorder.pending == 0
+
+
+def test_many_tallies_of_one_counter_take_the_room_of_one() -> None:
+    h = Harness(max_counters=2, records="none")
+    for _ in range(5):
+        h.record()
+    h.record(flag="g")
+    h.record(flag="no room")
+    assert h.recorder.dropped_counts == 1
+    h.clock.now += 60
+    h.record(flag="no room until the last minute is sent")
+    assert h.recorder.flush()
+    h.record(5, flag="g")
+    h.record(flag="h")
+    assert (h.recorder.dropped_counts, h.recorder.pending) == (2, 6)

@@ -1,0 +1,83 @@
+"""What a request is answered with, whichever way it came: through FastAPI or the fast lane."""
+
+from collections.abc import Callable
+from math import ceil
+from time import time
+
+import mmh3
+
+from api.evaluation.access import Caller, Callers
+from api.evaluation.contexts import read_context
+from api.evaluation.encoding import made
+from api.evaluation.parts import Parts
+from api.evaluation.refusal import NO_HEADERS, Answer, Refusal
+from domain.evaluation import evaluate
+from domain.ruleset import Ruleset
+
+NO_FLAGS = Ruleset()
+FRESH, STALE = b"}}", b',"stale":true}}'
+STALE_CHECK_SECONDS = 0.25  # how late an answer may be in saying that it is stale
+
+
+class Answers:
+    """For one thread, that of the event loop."""
+
+    def __init__(self, parts: Parts, clock: Callable[[], float] = time) -> None:
+        """`clock` tells seconds since 1970."""
+        self._parts = parts
+        self._follower = parts.follower
+        self._record = parts.recorder.record
+        self._callers = Callers()
+        self._clock = clock
+        self._end = FRESH
+        self._check_at = 0.0
+
+    def one(self, presented: str, flag: str, raw: bytes) -> Answer:
+        """The value, variant and reason of one flag for the context in that body."""
+        try:
+            who = self._caller(presented)
+            context = read_context(raw)
+        except Refusal as refusal:
+            return refusal.answer(flag)
+        found = who.flag(flag)
+        try:
+            answer = found.decide(context, who.ruleset)  # type: ignore[union-attr]
+        except Exception:  # there is no such flag, or it is broken; this says which
+            answer = evaluate(who.ruleset if found else NO_FLAGS, flag, context)
+        this = made(answer, flag, who.key)
+        subject = context.get("targetingKey")
+        self._record(
+            this.tallies, subject=subject if subject.__class__ is str else None, position=who.position
+        )
+        return this.status, NO_HEADERS, this.closed(who.digits, context, self._end)
+
+    def all(self, presented: str, raw: bytes, if_none_match: str) -> Answer:
+        """Every flag that the key may see; 304 when that is what the client has already."""
+        try:
+            who = self._caller(presented)
+            context = read_context(raw)
+        except Refusal as refusal:
+            return refusal.answer()
+        flags, tallies = self._callers.plan(who).answer(context)
+        subject = context.get("targetingKey")
+        self._record(tallies, subject=subject if subject.__class__ is str else None, position=who.position)
+        headers = {"ETag": f'"{mmh3.mmh3_x64_128_digest(flags).hex()}"'}
+        if headers["ETag"] in if_none_match:
+            return 304, headers, b""
+        return 200, headers, b'{"flags":[%b]%b}' % (flags, self._about(who))
+
+    def _caller(self, presented: str) -> Caller:
+        now = self._clock()
+        who = self._callers.find(self._follower.snapshot, presented, now)
+        if wait := self._parts.limit.wait(who.key.id, now):
+            details = f"this key asks more often than it may; try again in {wait:.2f} seconds"
+            raise Refusal(429, "GENERAL", details, {"Retry-After": str(ceil(wait))})
+        self._parts.key_use.note(who.key.id, now)
+        if now >= self._check_at:
+            self._check_at = now + STALE_CHECK_SECONDS
+            self._end = STALE if self._parts.stale else FRESH
+        return who
+
+    def _about(self, who: Caller) -> bytes:
+        """What is said beside the flags."""
+        return b',"metadata":{"stale":true}' if self._end is STALE else b""
