@@ -17,7 +17,7 @@ from api.strict_json import BODY_BYTES_AT_MOST, BadJson, parse
 from api.timings import Timings
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_PROCESS = secrets.token_hex(6)  # once: asking the system at each request costs more than the answer
+_PROCESS = secrets.token_hex(6).encode()  # once: asking the system at each request costs more than the answer
 _numbers = count()
 
 Check = Callable[[], dict[str, Any]]
@@ -83,9 +83,11 @@ class Envelope:
 
 def request_id_for(given: bytes) -> str:
     """What the client calls its request, if that can be repeated; else a name that no other request has."""
-    if REQUEST_ID.fullmatch(given):
-        return given.decode()
-    return f"{_PROCESS}{next(_numbers):08x}"
+    return (given if REQUEST_ID.fullmatch(given) else new_request_id()).decode()
+
+
+def new_request_id() -> bytes:
+    return b"%b%08x" % (_PROCESS, next(_numbers))
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:

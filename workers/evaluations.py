@@ -138,7 +138,7 @@ class EvaluationRecorder:
         """Evaluations that are counted, but not yet in a message that SQS took."""
         return self.recorded - self.dropped_counts - self._evaluations_sent
 
-    def record(self, tallies: Iterable[Tally], *, subject: str | None, position: int) -> None:
+    def record(self, tallies: Iterable[Tally], subject: str | None, position: int) -> None:
         """For the event loop: never waits, never raises. What there is no room for is counted as dropped."""
         now = self._clock()
         if now >= self._minute_ends:

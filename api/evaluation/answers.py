@@ -1,8 +1,9 @@
 """What a request is answered with, whichever way it came: through FastAPI or the fast lane."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import ceil
 from time import time
+from typing import Any
 
 import mmh3
 
@@ -13,8 +14,10 @@ from api.evaluation.parts import Parts
 from api.evaluation.refusal import NO_HEADERS, Answer, Refusal
 from domain.evaluation import evaluate
 from domain.ruleset import Ruleset
+from domain.targeting import TARGETING_KEY
 
 NO_FLAGS = Ruleset()
+NOT_FOUND = 404
 FRESH, STALE = b"}}", b',"stale":true}}'
 STALE_CHECK_SECONDS = 0.25  # how late an answer may be in saying that it is stale
 
@@ -45,10 +48,8 @@ class Answers:
         except Exception:  # there is no such flag, or it is broken; this says which
             answer = evaluate(who.ruleset if found else NO_FLAGS, flag, context)
         this = made(answer, flag, who.key)
-        subject = context.get("targetingKey")
-        self._record(
-            this.tallies, subject=subject if subject.__class__ is str else None, position=who.position
-        )
+        if this.status != NOT_FOUND:
+            self._record((this.tally,), _subject(context), who.position)
         return this.status, NO_HEADERS, this.closed(who.digits, context, self._end)
 
     def all(self, presented: str, raw: bytes, if_none_match: str) -> Answer:
@@ -59,8 +60,7 @@ class Answers:
         except Refusal as refusal:
             return refusal.answer()
         flags, tallies = self._callers.plan(who).answer(context)
-        subject = context.get("targetingKey")
-        self._record(tallies, subject=subject if subject.__class__ is str else None, position=who.position)
+        self._record(tallies, _subject(context), who.position)
         headers = {"ETag": f'"{mmh3.mmh3_x64_128_digest(flags).hex()}"'}
         if headers["ETag"] in if_none_match:
             return 304, headers, b""
@@ -81,3 +81,8 @@ class Answers:
     def _about(self, who: Caller) -> bytes:
         """What is said beside the flags."""
         return b',"metadata":{"stale":true}' if self._end is STALE else b""
+
+
+def _subject(context: Mapping[str, Any]) -> str | None:
+    subject = context.get(TARGETING_KEY)
+    return subject if subject.__class__ is str else None

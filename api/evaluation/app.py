@@ -19,6 +19,12 @@ from api.evaluation.answers import Answers
 from api.evaluation.fast_lane import FastLane
 from api.evaluation.parts import Parts
 
+CORS: dict[str, Any] = {
+    "allow_methods": ["GET", "POST"],
+    "allow_headers": ["Authorization", "X-API-Key", "If-None-Match", "Content-Type"],
+    "expose_headers": ["ETag", "Retry-After"],
+}
+
 log = logging.getLogger(__name__)
 
 
@@ -32,20 +38,15 @@ def create_app(parts: Parts, *, cors_origins: Sequence[str] = ("*",)) -> FastAPI
     )
     app.state.parts = parts
     app.state.answers = Answers(parts)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=cors_origins,
-        allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "X-API-Key", "If-None-Match", "Content-Type"],
-        expose_headers=["ETag", "Retry-After"],
-    )
+    app.add_middleware(CORSMiddleware, allow_origins=cors_origins, **CORS)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
     app.include_router(ofrep.router)
     registry = CollectorRegistry()
     registry.register(Figures(parts))
     timings = http.install(app, registry, lambda: _readiness(parts))
-    app.state.lane = FastLane(app.state.answers, timings, cors_origins)
+    cors = CORSMiddleware(app, allow_origins=cors_origins, **CORS)
+    app.state.lane = FastLane(app.state.answers, timings, cors)
     return app
 
 

@@ -1,7 +1,7 @@
 """All flags of an environment at once: what is the same for everybody is put together beforehand."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from api.evaluation.encoding import Made, made
 from domain.evaluation import CompiledFlag, evaluate
@@ -19,7 +19,7 @@ class Plan:
         self.ruleset = ruleset
         self._key = key
         self._fixed = [b",".join(each.whole for each in fixed)] if fixed else []
-        counters = [counter for each in fixed for tally in each.tallies for counter in tally.counters]
+        counters = [counter for each in fixed for counter in each.tally.counters]
         self._tallies = [Tally(*counters)] if counters else []
         self._asked = [flag for flag in seen if flag.always is None]
         self._decide = [flag.decide for flag in self._asked]
@@ -30,7 +30,7 @@ class Plan:
         if not found:
             return b"".join(self._fixed), self._tallies
         body = b",".join(self._fixed + [each.whole for each in found])
-        return body, self._tallies + [tally for each in found for tally in each.tallies]
+        return body, self._tallies + [each.tally for each in found]
 
     def _made(self, context: Mapping[str, Any]) -> list[Made]:
         ruleset, key = self.ruleset, self._key
@@ -38,10 +38,10 @@ class Plan:
             answers = [decide(context, ruleset) for decide in self._decide]
         except Exception:  # one of them is broken: each by itself then, and only that one answers so
             answers = [evaluate(ruleset, flag.key, context) for flag in self._asked]
-        return [
-            answer.made or made(answer, flag.key, key)  # type: ignore[misc]
-            for answer, flag in zip(answers, self._asked, strict=True)
-        ]
+        found = [answer.made for answer in answers]
+        if None in found:
+            return [made(answer, flag.key, key) for answer, flag in zip(answers, self._asked, strict=True)]
+        return cast("list[Made]", found)
 
 
 def may_see(key: KeyDocument, flag: CompiledFlag) -> bool:

@@ -28,7 +28,7 @@ class Made:
     status: int
     opening: bytes
     whole: bytes
-    tallies: tuple[Tally, ...]
+    tally: Tally
     bucket: Callable[[Context], int | None] | None
 
     def closed(self, position: bytes, context: Context, end: bytes) -> bytes:
@@ -53,10 +53,9 @@ def _make(answer: Evaluation, flag: str, key: KeyDocument) -> Made:
     whole = orjson.dumps(body)
     tally = Tally((key.project, key.environment, flag, answer.reason, variant_name(answer)))
     if answer.error_code:
-        known = answer.error_code != "FLAG_NOT_FOUND"
-        return Made(STATUS_OF_ERROR.get(answer.error_code, 400), whole, whole, (tally,) * known, None)
+        return Made(STATUS_OF_ERROR.get(answer.error_code, 400), whole, whole, tally, None)
     bucket = answer.decided_by.bucket if answer.decided_by else None
-    return Made(200, whole[: -len(b"}}")] + b',"position":', whole, (tally,), bucket)
+    return Made(200, whole[: -len(b"}}")] + b',"position":', whole, tally, bucket)
 
 
 def body_of(answer: Evaluation, flag: str) -> dict[str, Any]:

@@ -6,18 +6,21 @@ other, what was read is kept by the head's bytes.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from time import perf_counter
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Message
 
 from api.evaluation.access import presented_key
 from api.evaluation.answers import Answers
 from api.evaluation.ofrep import ALL, ONE
-from api.http import request_id_for
+from api.http import REQUEST_ID, new_request_id
 from api.strict_json import BODY_BYTES_AT_MOST
 from api.timings import Timing, Timings
 
@@ -46,12 +49,12 @@ class Head:
 
 
 class FastLane:
-    """For one thread, that of the event loop. `cors_origins` as FastAPI's middleware has them."""
+    """For one thread, that of the event loop. `middleware` is as the application has it."""
 
-    def __init__(self, answers: Answers, timings: Timings, cors_origins: Sequence[str] = ("*",)) -> None:
+    def __init__(self, answers: Answers, timings: Timings, middleware: CORSMiddleware) -> None:
         self._answers = answers
         self._timings = timings
-        self._cors_origins = cors_origins
+        self._middleware = middleware
         self._heads: dict[bytes, Head] = {}
         self._shown: dict[tuple[bool, int], Timing] = {}
         self._default_headers: RawHeaders = ()
@@ -76,11 +79,11 @@ class FastLane:
             (
                 STATUS_LINES[status],
                 self._default,
-                *(f"{name.lower()}: {value}\r\n".encode() for name, value in headers.items()),
+                _own(headers) if headers else b"",
                 b"content-length: %d\r\n" % len(body) + JSON if body else b"",
                 head.cors,
                 b"x-request-id: ",
-                head.request_id or request_id_for(b"").encode(),
+                head.request_id or new_request_id(),
                 HEAD_END,
                 body,
             )
@@ -119,20 +122,21 @@ class FastLane:
             key=presented_key(headers),
             length=int(length),
             if_none_match=headers.get("if-none-match", ""),
-            request_id=given if request_id_for(given).encode() == given else b"",
-            cors=self._cors(headers.get("origin")),
+            request_id=given if REQUEST_ID.fullmatch(given) else b"",
+            cors=self._cors(headers),
         )
 
-    def _cors(self, origin: str | None) -> bytes:
-        """As Starlette's middleware has it; tests compare the two."""
-        exposed = "access-control-expose-headers: ETag, Retry-After\r\n"
-        if origin is None:
-            return b""
-        if "*" in self._cors_origins:
-            return f"access-control-allow-origin: *\r\n{exposed}".encode()
-        if origin not in self._cors_origins:
-            return exposed.encode()
-        return f"{exposed}access-control-allow-origin: {origin}\r\nvary: Origin\r\n".encode("latin-1")
+    def _cors(self, headers: Headers) -> bytes:
+        """What the middleware adds to an answer to that request: it is asked itself."""
+        message: Message = {"type": "http.response.start", "headers": []}
+        asking = self._middleware.send(message, _nowhere, headers)
+        with suppress(StopIteration):
+            asking.send(None)  # nothing in it waits
+        return _lines(message["headers"])
+
+
+async def _nowhere(message: Message) -> None:
+    pass
 
 
 class _HeadReader:
@@ -166,6 +170,10 @@ class _HeadReader:
 
     def on_headers_complete(self) -> None:
         self.complete = True
+
+
+def _own(headers: Mapping[str, str]) -> bytes:
+    return _lines([(name.lower().encode(), value.encode()) for name, value in headers.items()])
 
 
 def _lines(headers: RawHeaders) -> bytes:
