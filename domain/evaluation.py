@@ -27,7 +27,7 @@ from domain.conditions import (
     plain_name,
     unwatched,
 )
-from domain.references import served_variants
+from domain.references import attributes_asked, served_variants
 from domain.targeting import (
     TARGETING_KEY,
     Prerequisite,
@@ -100,7 +100,10 @@ class FlagDocument(Model):
 
 @dataclass(frozen=True, slots=True)
 class CompiledFlag:
-    """`always` is the answer of a flag that asks nothing of the context."""
+    """`always` is the answer of a flag that asks nothing of the context.
+
+    `asks` are the attributes that it does ask about, by name; None where it depends on anything else.
+    """
 
     decide: "Step"
     key: str
@@ -109,6 +112,7 @@ class CompiledFlag:
     version: int
     enabled: bool
     always: Evaluation | None = None
+    asks: frozenset[str] | None = None
 
 
 class Flags(Scope, Protocol):
@@ -152,7 +156,13 @@ def compile_flag(document: FlagDocument, watch: Watch = unwatched) -> CompiledFl
         document.version,
         document.targeting.enabled,
         always,
+        _asks(document.targeting),
     )
+
+
+def _asks(targeting: Targeting) -> frozenset[str] | None:
+    asked = attributes_asked(targeting)
+    return asked if asked is not None and all(plain_name(each) == each for each in asked) else None
 
 
 def _constant(flag: FlagDocument) -> Evaluation | None:

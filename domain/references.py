@@ -1,6 +1,7 @@
 """What a targeting refers to: its flag's variants, other flags, segments."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import assert_never
 
 from domain.targeting import (
     All,
@@ -73,3 +74,33 @@ def flags_asked(targeting: Targeting) -> Mapping[str, set[str]]:
             if isinstance(leaf, FlagIs):
                 asked.setdefault(leaf.flag, set()).update(leaf.variants)
     return asked
+
+
+def attributes_asked(targeting: Targeting) -> frozenset[str] | None:
+    """Where in a context the answer comes from, as paths; None where other flags or segments have a say."""
+    asked = [target.attribute for target in targeting.targets]
+    asked += [serve.split.by for serve in serves(targeting) if isinstance(serve, ServeSplit)]
+    for rule in targeting.rules:
+        if (found := _attributes_asked(rule.when)) is None:
+            return None
+        asked += found
+    return None if targeting.prerequisites else frozenset(asked)
+
+
+def _attributes_asked(condition: Condition) -> list[str] | None:
+    match condition:
+        case AnyElement(any_element=attribute):
+            return [attribute]  # what its own conditions ask about is inside that
+        case All() | Any_() | Not():
+            found = [_attributes_asked(child) for child in children_of(condition)]
+            return None if None in found else [each for child in found for each in child or ()]
+        case Clause(attribute=attribute):
+            return [attribute]
+        case InBucket(bucket=gate):
+            return [gate.by]
+        case InSegment() | FlagIs():
+            return None
+        case Constant() | Unanswerable():
+            return []
+        case _:
+            assert_never(condition)
