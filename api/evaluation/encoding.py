@@ -62,9 +62,10 @@ def body_of(answer: Evaluation, flag: str) -> dict[str, Any]:
     """The protocol's object for one flag; the metadata stands last, for `closed` to add to."""
     if answer.error_code:
         return {"key": flag, "errorCode": answer.error_code, "errorDetails": answer.error_details}
-    body: dict[str, Any] = {"key": flag, "reason": answer.reason, "variant": variant_name(answer)}
+    body: dict[str, Any] = {"key": flag}
     if answer.variant is not None:
         body["value"] = answer.value
+    body |= {"variant": variant_name(answer), "reason": answer.reason}
     metadata = {"flagVersion": answer.flag_version, "ruleId": answer.rule_id, "why": answer.why}
     return body | {"metadata": {name: value for name, value in metadata.items() if value not in {None, ""}}}
 

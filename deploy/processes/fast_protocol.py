@@ -14,7 +14,7 @@ class Lane(Protocol):
 class FastProtocol(PatientProtocol):
     """Whatever is not one whole request, on a connection with nothing else under way, is uvicorn's."""
 
-    keep_alive_seconds = KEEP_ALIVE_SECONDS
+    keep_alive_seconds: float = KEEP_ALIVE_SECONDS
 
     def __init__(self, *arguments: Any, lane: Lane, **named: Any) -> None:
         super().__init__(*arguments, **named)
