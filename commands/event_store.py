@@ -6,21 +6,23 @@ a conflict although the event is stored, and retried reads hold a request for ha
 is down.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Rollback
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from commands import log_tables
-from commands.codec import decode, encode
+from commands.codec import encode
+from commands.log_reading import LogReading, Row, recorded
 from commands.postgres import ANSWER_SECONDS, OPTIONS, make_impatient
 from domain.envelope import Recorded, Stamp, Stream
 from domain.events import Event
@@ -111,7 +113,7 @@ class _Recorder(PostgresApplicationRecorder):
         return positions
 
 
-class EventStore:
+class EventStore(LogReading):
     """Thread-safe. Every method raises StoreUnavailable when PostgreSQL cannot be reached."""
 
     def __init__(self, url: str, patience_seconds: float = ANSWER_SECONDS) -> None:
@@ -217,12 +219,20 @@ class EventStore:
         """The log in order, from the first event above `after`; fewer than `limit` at its end."""
         with _translated():
             rows = self._recorder.select_notifications(after, limit, until, inclusive_of_start=False)
-        return [_recorded(n.id, n.originator_id, n.originator_version, n.topic, n.state) for n in rows]
+        return [recorded(Row(n.id, n.originator_id, n.originator_version, n.topic, n.state)) for n in rows]
 
     def head(self) -> int:
         """The position of the last event; 0 for an empty log."""
         with _translated():
             return self._recorder.max_notification_id() or 0
+
+    def rows(self, query: LiteralString, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Planned for each use: what suits one page of the log need not suit another."""
+        assert self._recorder  # or there is no table yet
+        with self._connection() as connection:
+            cursor = connection.cursor(row_factory=tuple_row, binary=True)
+            rows: list[tuple[Any, ...]] = cursor.execute(query, parameters, prepare=False).fetchall()
+        return rows
 
     @contextmanager
     def _connection(self) -> Iterator[Any]:
@@ -243,12 +253,14 @@ class EventStore:
             query = f"SELECT * FROM {TABLE} WHERE {where}"  # noqa: S608 - both are literals of this module
             rows = connection.execute(query, parameters, prepare=True).fetchall()
         return [
-            _recorded(
-                row["notification_id"],
-                row["originator_id"],
-                row["originator_version"],
-                row["topic"],
-                bytes(row["state"]),
+            recorded(
+                Row(
+                    row["notification_id"],
+                    row["originator_id"],
+                    row["originator_version"],
+                    row["topic"],
+                    bytes(row["state"]),
+                )
             )
             for row in rows
         ]
@@ -275,11 +287,6 @@ def _counted(append: Append) -> Iterator[tuple[int, Event]]:
 def _row(stream: Stream, version: int, event: Event, stamp: Stamp) -> StoredEvent:
     name, data = encode(event, stamp)
     return StoredEvent(originator_id=str(stream), originator_version=version, topic=name, state=data)
-
-
-def _recorded(position: int, stream: Any, version: int, name: str, data: bytes) -> Recorded:
-    event, stamp = decode(name, data)
-    return Recorded(position, Stream.parse(str(stream)), version, stamp, event)
 
 
 @contextmanager

@@ -126,16 +126,23 @@ def work_scheduler() -> None:
 
 
 @projections.command("rebuild")
-def projections_rebuild() -> None:
-    """Make the ruleset anew from the log and swap it in when it is whole. The old one serves until then."""
-    from deploy.read_model import rebuild_ruleset
+def projections_rebuild(
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Go back to the generation that the last rebuild replaced.")
+    ] = False,
+) -> None:
+    """Make the ruleset anew from the log, check it and swap it in. The old one serves until then."""
+    from deploy.read_model import rebuild_ruleset, roll_back
 
-    rebuild_ruleset(_settings(), out, err)
+    if rollback:
+        roll_back(_settings(), out)
+    else:
+        rebuild_ruleset(_settings(), out, err)
 
 
 @projections.command("verify")
 def projections_verify() -> None:
-    """Compare the ruleset in Redis with what the log says. Exits 1 and names what differs."""
+    """Compare the ruleset in Redis with what the log says. Exits 1 and names what differs or is frozen."""
     from deploy.read_model import verify_ruleset
 
     if not verify_ruleset(_settings(), out, err):
@@ -144,7 +151,7 @@ def projections_verify() -> None:
 
 @projections.command("status")
 def projections_status() -> None:
-    """Show the live generation, its position, and how far it is behind the log."""
+    """Show the live generation, how far it is behind the log, what is frozen, and who writes it."""
     from deploy.read_model import show_status
 
     show_status(_settings(), out)

@@ -22,6 +22,9 @@ from domain.token import AccessToken
 from domain.values import ABSENT, Model
 from domain.webhook import Webhook
 
+KINDS = {"project", "flag", "segment", "key"}
+"""The kinds of streams that evaluators have documents of."""
+
 KEYS = "@keys"
 ENVIRONMENTS = "@environments"
 

@@ -1,22 +1,32 @@
 """Brings a view to the head of the log, a batch at a time, from whatever position the view says it has."""
 
-from typing import Protocol
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
-from domain.envelope import Recorded
+from commands.log_reading import Record
+from domain.envelope import Recorded, Stream
 from projections.folds import Folds, Log
-from projections.ruleset_store import Moved, RulesetStore
+from projections.frozen import Frozen
+from projections.lease import Lease
+from projections.ruleset_store import Fenced, Moved, RulesetStore
 
 BATCH = 200  # events; bounds how long one write holds Redis and how large a change can be
 
+log = logging.getLogger(__name__)
+
 
 class View(Protocol):
-    """A read model that keeps its own position."""
+    """A read model that keeps its own position.
+
+    One that has `takes_unreadable` is given what cannot be read as well; for others it raises.
+    """
 
     name: str
 
     def position(self) -> int: ...
 
-    def write(self, batch: list[Recorded], folds: Folds, *, after: int) -> None:
+    def write(self, batch: list[Any], folds: Folds, *, after: int) -> None:
         """Raises Moved, having written nothing, when the view is not at `after`."""
 
 
@@ -25,27 +35,27 @@ class Projector:
 
     def __init__(self, log: Log, view: View) -> None:
         self.view = view
-        self._log = log
+        self._read = log.read_each if getattr(view, "takes_unreadable", False) else log.read
         self._folds = Folds(log)
         self._expected: int | None = None
 
-    def step(self) -> int:
-        """Applies the next batch and returns how many events it had; 0 at the head of the log."""
+    def step(self, until: int | None = None) -> int:
+        """Applies the next batch and returns how many events it had; 0 at the head of the log, or `until`."""
         after = self.view.position()
         if after != self._expected:
             self._folds.forget()
-        batch = self._log.read(after=after, limit=BATCH)
+        batch: Sequence[Recorded] | Sequence[Record] = self._read(after=after, limit=BATCH, until=until)
+        self._expected = None  # whatever is raised now: what is folded may not be what is written
         try:
             if batch:
-                self.view.write(batch, self._folds, after=after)
+                self.view.write(list(batch), self._folds, after=after)
         except Moved:
-            self._expected = None
             return len(batch)
         self._expected = batch[-1].position if batch else after
         return len(batch)
 
-    def catch_up(self) -> None:
-        while self.step():
+    def catch_up(self, until: int | None = None) -> None:
+        while self.step(until):
             pass
 
 
@@ -53,28 +63,61 @@ class RulesetView:
     """The Redis ruleset as a view: one generation, the live one unless told otherwise."""
 
     name = "ruleset"
+    takes_unreadable = True
 
-    def __init__(self, store: RulesetStore, generation: str | None = None) -> None:
-        self._store = store
-        self._fixed = generation
+    def __init__(
+        self, store: RulesetStore, generation: str | None = None, lease: Lease | None = None
+    ) -> None:
+        """With a lease, its number is the epoch that writes are fenced by: that of the time when the position
+        was asked for, before the log was read."""
+        self._store, self._fixed, self._lease = store, generation, lease
+        self._epoch = 0
         self._generation = generation or ""
+        self._frozen: dict[str, Frozen] = {}
+        self._frozen_at: tuple[str, int] | None = None
 
     def position(self) -> int:
-        """Raises NoLiveGeneration when there is no model; a rebuild makes one."""
+        """Raises NoLiveGeneration when there is no model; a rebuild makes one. Fenced without the lease."""
+        if self._lease:
+            self._epoch = self._lease.number
+            if not self._epoch:
+                raise Fenced("another projector holds the lease")
         generation = self._fixed or self._store.live()
         if generation is None:
             raise NoLiveGeneration("Redis has no live ruleset")
         self._generation = generation
         return self._store.position(generation)
 
-    def write(self, batch: list[Recorded], folds: Folds, *, after: int) -> None:
+    def write(self, batch: list[Record], folds: Folds, *, after: int) -> None:
+        to, projected = batch[-1].position, folds.project(batch)
+        frozen = self._news(projected.frozen, after)
         self._store.write(
             self._generation,
-            folds.documents(batch),
+            projected.documents,
             after=after,
-            to=batch[-1].position,
+            to=to,
             announce=self._fixed is None,
+            frozen=frozen,
+            epoch=self._epoch,
         )
+        self._learn(frozen)
+        self._frozen_at = self._generation, to
+
+    def _news(self, frozen: Mapping[Stream, Frozen | None], after: int) -> dict[str, Frozen | None]:
+        """What is not as the model has it."""
+        if self._frozen_at != (self._generation, after):
+            self._frozen = self._store.frozen(self._generation)
+        told = {str(stream): problem for stream, problem in frozen.items()}
+        return {stream: problem for stream, problem in told.items() if self._frozen.get(stream) != problem}
+
+    def _learn(self, news: Mapping[str, Frozen | None]) -> None:
+        for stream, problem in news.items():
+            if problem is None:
+                del self._frozen[stream]
+                log.warning("%s is projected again", stream)
+            else:
+                self._frozen[stream] = problem
+                log.error("%s is frozen at its last good version: %s", stream, problem)
 
 
 class NoLiveGeneration(Exception):

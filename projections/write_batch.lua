@@ -1,31 +1,72 @@
 -- Writes one batch of documents together with the position that they bring the model to.
 --
--- KEYS[1] the generation's state (a hash with position)   KEYS[2] its stream of changes
--- KEYS[3] and on: the documents of each scope that is written (a hash each)
--- ARGV[1] the position the model must be at               ARGV[2] the position afterwards
--- ARGV[3] the change as JSON, or '' for none              ARGV[4] how many changes are kept
--- ARGV[5] the channel for the hint
--- ARGV[6] and on: triples of scope (1 for KEYS[3]), field, document ('' takes it away)
+-- KEYS[1] the pointer to the live generation     KEYS[2] the pointer to the one kept for going back
+-- KEYS[3] the epoch   KEYS[4] this generation's stream of changes
+-- KEYS[5] its state (a hash with position)       KEYS[6] what of it is frozen (a hash)
+-- KEYS[7] and on: its documents of each scope that is written (a hash each); then, if it is the live one and
+--                 another is kept, the state, the frozen and the documents of that one in the same order
+-- ARGV[1] this generation                        ARGV[2] the one kept beside it ('' for none)
+-- ARGV[3] the writer's epoch ('' for none)       ARGV[4] the position the model must be at
+-- ARGV[5] the position afterwards                ARGV[6] the change as JSON, or '' for none
+-- ARGV[7] how many changes are kept              ARGV[8] the channel for the hint
+-- ARGV[9] how many scopes                        ARGV[10] how many streams are told to be frozen or not
+-- ARGV[11] and on: pairs of stream, what is wrong with it ('' for nothing)
+-- and then: triples of scope (from 1), field, document ('' takes it away)
 --
--- Answers {1, new position}, or {0, present position} when the model is elsewhere and nothing was written.
+-- Answers {'written', new position}, or, with nothing written, {'fenced', the epoch} when the writer's is older,
+-- or {'moved', present position} when the model is elsewhere.
 
-local position = tonumber(redis.call('HGET', KEYS[1], 'position') or '0')
-if position ~= tonumber(ARGV[1]) then
-  return {0, position}
+local epoch = tonumber(redis.call('GET', KEYS[3]) or '0')
+if ARGV[3] ~= '' and tonumber(ARGV[3]) < epoch then
+  return {'fenced', epoch}
 end
 
-for i = 6, #ARGV, 3 do
-  local documents = KEYS[2 + tonumber(ARGV[i])]
-  if ARGV[i + 2] == '' then
-    redis.call('HDEL', documents, ARGV[i + 1])
-  else
-    redis.call('HSET', documents, ARGV[i + 1], ARGV[i + 2])
+local previous = redis.call('GET', KEYS[2]) or ''
+local kept = redis.call('GET', KEYS[1]) == ARGV[1] and previous or ''
+local position = tonumber(redis.call('HGET', KEYS[5], 'position') or '0')
+if position ~= tonumber(ARGV[4]) or previous == ARGV[1] or kept ~= ARGV[2] then
+  return {'moved', position}
+end
+
+local scopes, told = tonumber(ARGV[9]), tonumber(ARGV[10])
+
+-- `first` is the key of the state; the frozen and the documents follow it.
+local function write(first)
+  redis.call('HSET', KEYS[first], 'position', ARGV[5])
+  for i = 11, 10 + 2 * told, 2 do
+    if ARGV[i + 1] == '' then
+      redis.call('HDEL', KEYS[first + 1], ARGV[i])
+    else
+      redis.call('HSET', KEYS[first + 1], ARGV[i], ARGV[i + 1])
+    end
+  end
+  for i = 11 + 2 * told, #ARGV, 3 do
+    local documents = KEYS[first + 1 + tonumber(ARGV[i])]
+    if ARGV[i + 2] == '' then
+      redis.call('HDEL', documents, ARGV[i + 1])
+    else
+      redis.call('HSET', documents, ARGV[i + 1], ARGV[i + 2])
+    end
   end
 end
 
-redis.call('HSET', KEYS[1], 'position', ARGV[2])
-if ARGV[3] ~= '' then
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], ARGV[2] .. '-0', 'change', ARGV[3])
-  redis.call('PUBLISH', ARGV[5], ARGV[2])
+-- The first write is one that Redis refuses when its memory is full: then nothing is written at all.
+if ARGV[6] ~= '' then
+  redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[7], ARGV[5] .. '-0', 'change', ARGV[6])
 end
-return {1, tonumber(ARGV[2])}
+write(5)
+if kept ~= '' then
+  local second = 7 + scopes
+  if tonumber(redis.call('HGET', KEYS[second], 'position') or '0') == position then
+    write(second)
+  else
+    redis.call('DEL', KEYS[2])
+  end
+end
+if ARGV[3] ~= '' and tonumber(ARGV[3]) > epoch then
+  redis.call('SET', KEYS[3], ARGV[3])
+end
+if ARGV[6] ~= '' then
+  redis.call('PUBLISH', ARGV[8], ARGV[5])
+end
+return {'written', tonumber(ARGV[5])}

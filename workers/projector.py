@@ -3,18 +3,24 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from time import monotonic
 
 from redis import RedisError
+from redis.exceptions import OutOfMemoryError
 
 from commands.event_store import EventStore, StoreUnavailable
 from commands.listener import Listener
+from projections.eviction import eviction_policy, what_is_wrong
+from projections.lease import BEAT_SECONDS, Beating
 from projections.postgres_views import PostgresView, ViewUnavailable
-from projections.projector import NoLiveGeneration, Projector, RulesetView, View
-from projections.rebuild import AnotherRebuild, rebuild
-from projections.ruleset_store import RulesetStore
+from projections.projector import NoLiveGeneration, Projector, RulesetView
+from projections.rebuild import NotRebuilt, can_thaw, rebuild
+from projections.ruleset_store import Fenced, RulesetStore
 
 POLL_SECONDS = 0.25  # how late a view may be when no NOTIFY arrives
 RETRY_SECONDS = 0.25
+POLICY_SECONDS = 10.0  # how often Redis is asked what it does when its memory is full
+SAID_AGAIN_SECONDS = 60.0  # a problem that lasts is told this often, however often it is met
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +29,10 @@ def run_projector(
     store: EventStore, rulesets: RulesetStore, views: Sequence[PostgresView], stopping: threading.Event
 ) -> None:
     """One thread a view, so that one that cannot be written does not hold up the others."""
-    loops: Sequence[tuple[View, Callable[[], object]]] = (
-        (RulesetView(rulesets), lambda: _fill(store, rulesets)),
-        *((view, view.create_tables) for view in views),
-    )
+    ruleset = _Ruleset(store, rulesets, stopping)
     threads = [
-        threading.Thread(target=_follow, args=(store, view, prepare, stopping), name=view.name)
-        for view, prepare in loops
+        threading.Thread(target=ruleset.run, name="ruleset"),
+        *(threading.Thread(target=_follow, args=(store, view, stopping), name=view.name) for view in views),
     ]
     for thread in threads:
         thread.start()
@@ -37,33 +40,117 @@ def run_projector(
         thread.join()
 
 
-def _fill(store: EventStore, rulesets: RulesetStore) -> None:
-    """An empty Redis gets a whole model before anybody reads any of it."""
-    if rulesets.live() is None:
-        try:
-            rebuild(store, rulesets)
-        except AnotherRebuild:
-            log.info("another projector filled Redis first")
+class Alarm:
+    """Says a problem when it begins, now and then while it lasts, and when it is over."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._problem, self._said_at = name, "", 0.0
+
+    def say(self, problem: str, level: int = logging.WARNING) -> None:
+        if problem != self._problem or monotonic() - self._said_at > SAID_AGAIN_SECONDS:
+            log.log(level, "%s: %s", self._name, problem)
+            self._problem, self._said_at = problem, monotonic()
+
+    def over(self) -> None:
+        if self._problem:
+            log.warning("%s: no longer: %s", self._name, self._problem)
+            self._problem = ""
 
 
-def _follow(store: EventStore, view: View, prepare: Callable[[], object], stopping: threading.Event) -> None:
-    projector, listener = Projector(store, view), Listener(store.url)
+class _Ruleset:
+    """The model in Redis, written by whichever process holds the lease; the others look now and then."""
+
+    def __init__(self, store: EventStore, rulesets: RulesetStore, stopping: threading.Event) -> None:
+        self._store, self._rulesets, self._stopping = store, rulesets, stopping
+        self._lease = rulesets.projector_lease()
+        self._projector = Projector(store, RulesetView(rulesets, lease=self._lease))
+        self._listener = Listener(store.url)
+        self._trouble, self._eviction = Alarm("ruleset"), Alarm("ruleset")
+        self._looked_at_policy = -POLICY_SECONDS
+        self._looked_for_thaw = False
+
+    def run(self) -> None:
+        with Beating(self._lease) as beating:
+            while not self._stopping.is_set():
+                try:
+                    self._step(beating)
+                except (Fenced, NoLiveGeneration) as problem:
+                    log.info("ruleset: %s", problem)
+                except Exception as problem:
+                    self._tell(problem)
+                    if not isinstance(problem, RedisError):
+                        beating.step_aside()
+                    self._stopping.wait(RETRY_SECONDS)
+        self._listener.close()
+
+    def _step(self, beating: Beating) -> None:
+        if beating.problem:
+            raise beating.problem
+        if not beating.number:
+            self._trouble.over()
+            self._stopping.wait(BEAT_SECONDS)
+            return
+        self._look_at_policy()
+        if self._rulesets.live() is None:
+            log.warning("ruleset: Redis is empty, filling it from the log")
+            rebuild(self._store, self._rulesets, tolerant=True)
+        self._thaw()
+        applied = self._projector.step()
+        self._trouble.over()
+        if not applied:
+            self._listener.wait(POLL_SECONDS)
+
+    def _thaw(self) -> None:
+        """Once in a process' life: a later version may read what an earlier one could not."""
+        if not self._looked_for_thaw:
+            if can_thaw(self._store, self._rulesets):
+                log.warning("ruleset: what was frozen can be projected now, making it anew")
+                rebuild(self._store, self._rulesets, tolerant=True)
+            self._looked_for_thaw = True
+
+    def _look_at_policy(self) -> None:
+        if monotonic() - self._looked_at_policy < POLICY_SECONDS:
+            return
+        policy = eviction_policy(self._rulesets.redis)
+        self._looked_at_policy = monotonic()
+        if wrong := what_is_wrong(policy):
+            self._eviction.say(wrong, logging.ERROR)
+        else:
+            self._eviction.over()
+
+    def _tell(self, problem: Exception) -> None:
+        match problem:
+            case OutOfMemoryError():
+                self._trouble.say(
+                    "the memory of Redis is full, changes are not served; give it more (maxmemory)",
+                    logging.ERROR,
+                )
+            case RedisError() | StoreUnavailable() | NotRebuilt():
+                self._trouble.say(f"{problem}; trying again")
+            case _:
+                self._trouble.say(f"{type(problem).__name__}: {problem}; trying again", logging.ERROR)
+                log.debug("ruleset", exc_info=problem)
+
+
+def _follow(store: EventStore, view: PostgresView, stopping: threading.Event) -> None:
+    projector, listener, trouble = Projector(store, view), Listener(store.url), Alarm(view.name)
     while not stopping.is_set():
         try:
-            prepare()
-            _project(projector, listener, stopping)
-        except NoLiveGeneration:
-            log.warning("%s: Redis is empty, filling it from the log", view.name)
-        except (RedisError, StoreUnavailable, ViewUnavailable) as problem:
-            log.warning("%s: %s; trying again", view.name, problem)
-            stopping.wait(RETRY_SECONDS)
+            view.create_tables()
+            _project(projector, listener, stopping, trouble.over)
+        except (StoreUnavailable, ViewUnavailable) as problem:
+            trouble.say(f"{problem}; trying again")
         except Exception:
             log.exception("%s: an event cannot be projected; trying again", view.name)
-            stopping.wait(RETRY_SECONDS)
+        stopping.wait(RETRY_SECONDS)
     listener.close()
 
 
-def _project(projector: Projector, listener: Listener, stopping: threading.Event) -> None:
+def _project(
+    projector: Projector, listener: Listener, stopping: threading.Event, works: Callable[[], None]
+) -> None:
     while not stopping.is_set():
-        if projector.step() == 0:
+        applied = projector.step()
+        works()
+        if applied == 0:
             listener.wait(POLL_SECONDS)

@@ -1,28 +1,49 @@
 """The projector process, and what else needs to write the ruleset."""
 
+import logging
 from contextlib import ExitStack, closing
+
+from redis import RedisError
 
 from commands.event_store import EventStore
 from deploy.processes.common import PATIENCE_SECONDS, redis_client, until_signalled
 from deploy.settings import Settings
+from deploy.told import Told
 from projections.audit_trail import AuditTrail
 from projections.catalogue import Catalogue
+from projections.eviction import eviction_policy, what_is_wrong
 from projections.ruleset_store import RulesetStore
 from workers.projector import run_projector
 
 POSTGRES_VIEWS = (Catalogue, AuditTrail)
 REDIS_SECONDS = 2.0  # writing a large batch may take Redis a moment
 
+log = logging.getLogger(__name__)
+
 
 def rulesets(settings: Settings) -> RulesetStore:
     return RulesetStore(redis_client(settings, REDIS_SECONDS))
 
 
+def refuse_eviction(store: RulesetStore) -> None:
+    """Raises Told for a Redis that would throw flags away; RedisError when it is away."""
+    policy = eviction_policy(store.redis)
+    if policy is None:
+        log.warning("Redis does not say its maxmemory-policy; see to it that it is noeviction")
+    if wrong := what_is_wrong(policy):
+        raise Told(f"{wrong}. Nothing was written.")
+
+
 def run(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT."""
+    """Until SIGTERM or SIGINT. A Redis that is away now is looked at when it is there."""
+    model = rulesets(settings)
+    try:
+        refuse_eviction(model)
+    except (RedisError, OSError) as problem:
+        log.warning("Redis at TOGGLEMASTER_REDIS_URL: %s; trying again", problem)
     with closing(EventStore(settings.postgres_url, PATIENCE_SECONDS)) as store, ExitStack() as open_views:
         views = [
             open_views.enter_context(closing(view(settings.postgres_url, PATIENCE_SECONDS)))
             for view in POSTGRES_VIEWS
         ]
-        run_projector(store, rulesets(settings), views, until_signalled())
+        run_projector(store, model, views, until_signalled())
