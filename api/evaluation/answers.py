@@ -6,10 +6,12 @@ from time import time
 from typing import Any
 
 import mmh3
+import orjson
 
 from api.evaluation.access import Caller, Callers
 from api.evaluation.contexts import read_context
 from api.evaluation.encoding import made
+from api.evaluation.event_tokens import event_streams, token_window
 from api.evaluation.parts import Parts
 from api.evaluation.refusal import NO_HEADERS, Answer, Refusal
 from domain.evaluation import evaluate
@@ -61,7 +63,8 @@ class Answers:
             return refusal.answer()
         flags, tallies = self._callers.plan(who).answer(context)
         self._record(tallies, _subject(context), who.position)
-        headers = {"ETag": f'"{mmh3.mmh3_x64_128_digest(flags).hex()}"'}
+        window = token_window(self._clock())
+        headers = {"ETag": f'"{mmh3.mmh3_x64_128_digest(flags, window).hex()}"'}
         if headers["ETag"] in if_none_match:
             return 304, headers, b""
         return 200, headers, b'{"flags":[%b]%b}' % (flags, self._about(who))
@@ -80,7 +83,9 @@ class Answers:
 
     def _about(self, who: Caller) -> bytes:
         """What is said beside the flags."""
-        return b',"metadata":{"stale":true}' if self._end is STALE else b""
+        streams = orjson.dumps(event_streams(who.key, who.digest, self._parts.public_url, self._clock()))
+        stale = b',"metadata":{"stale":true}' if self._end is STALE else b""
+        return b',"eventStreams":' + streams + stale
 
 
 def _subject(context: Mapping[str, Any]) -> str | None:

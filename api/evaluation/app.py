@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from starlette.exceptions import HTTPException
 
 from api import http
-from api.evaluation import ofrep
+from api.evaluation import event_streams, ofrep
 from api.evaluation.answers import Answers
 from api.evaluation.fast_lane import FastLane
 from api.evaluation.parts import Parts
@@ -42,6 +42,7 @@ def create_app(parts: Parts, *, cors_origins: Sequence[str] = ("*",)) -> FastAPI
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
     app.include_router(ofrep.router)
+    app.include_router(event_streams.router)
     registry = CollectorRegistry()
     registry.register(Figures(parts))
     timings = http.install(app, registry, lambda: _readiness(parts))

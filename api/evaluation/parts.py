@@ -13,10 +13,13 @@ STALE_AFTER_SECONDS = 5.0  # five missed polls: Redis is away, not late
 
 @dataclass(frozen=True, slots=True)
 class Parts:
+    """`public_url` is where clients find this API; empty leaves it to them."""
+
     follower: Follower
     recorder: EvaluationRecorder
     key_use: KeyUse
     limit: RateLimit = field(default_factory=lambda: RateLimit(0))
+    public_url: str = ""
 
     @property
     def staleness(self) -> float:
