@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
 from pydantic import TypeAdapter, ValidationError
@@ -85,7 +85,6 @@ class EvaluationRecorder:
         *,
         producer: str = "",
         records: Literal["all", "none"] = "all",
-        clock: Callable[[], float] = time.time,
         flush_seconds: float = FLUSH_SECONDS,
         max_batch_bytes: int = BATCH_BYTES,
         max_counters: int = MAX_COUNTERS,
@@ -97,7 +96,6 @@ class EvaluationRecorder:
         """
         self.producer = _producer.validate_python(producer or secrets.token_hex(8))
         self._publisher = publisher
-        self._clock = clock
         self._flush_seconds = flush_seconds
         self._max_batch_bytes = max_batch_bytes
         self._max_counters = max_counters
@@ -138,9 +136,11 @@ class EvaluationRecorder:
         """Evaluations that are counted, but not yet in a message that SQS took."""
         return self.recorded - self.dropped_counts - self._evaluations_sent
 
-    def record(self, tallies: Iterable[Tally], subject: str | None, position: int) -> None:
-        """For the event loop: never waits, never raises. What there is no room for is counted as dropped."""
-        now = self._clock()
+    def record(self, tallies: Iterable[Tally], subject: str | None, position: int, now: float) -> None:
+        """For the event loop: never waits, never raises. What there is no room for is counted as dropped.
+
+        `now` is in seconds since 1970.
+        """
         if now >= self._minute_ends:
             self._begin_minute(now)
         counts = self._counts

@@ -32,10 +32,13 @@ class Answers:
         self._parts = parts
         self._follower = parts.follower
         self._record = parts.recorder.record
+        self._note_use = parts.key_use.note
+        self._limit = parts.limit
         self._callers = Callers()
         self._clock = clock
         self._end = FRESH
         self._check_at = 0.0
+        self._now = 0.0  # when the request that is being answered came
 
     def one(self, presented: str, flag: str, raw: bytes) -> Answer:
         """The value, variant and reason of one flag for the context in that body."""
@@ -51,7 +54,7 @@ class Answers:
             answer = evaluate(who.ruleset if found else NO_FLAGS, flag, context)
         this = made(answer, flag, who.key)
         if this.status != NOT_FOUND:
-            self._record((this.tally,), _subject(context), who.position)
+            self._record((this.tally,), _subject(context), who.position, self._now)
         return this.status, NO_HEADERS, this.closed(who.digits, context, self._end)
 
     def all(self, presented: str, raw: bytes, if_none_match: str) -> Answer:
@@ -62,20 +65,20 @@ class Answers:
         except Refusal as refusal:
             return refusal.answer()
         flags, tallies = self._callers.plan(who).answer(context)
-        self._record(tallies, _subject(context), who.position)
-        window = token_window(self._clock())
+        self._record(tallies, _subject(context), who.position, self._now)
+        window = token_window(self._now)
         headers = {"ETag": f'"{mmh3.mmh3_x64_128_digest(flags, window).hex()}"'}
         if headers["ETag"] in if_none_match:
             return 304, headers, b""
         return 200, headers, b'{"flags":[%b]%b}' % (flags, self._about(who))
 
     def _caller(self, presented: str) -> Caller:
-        now = self._clock()
+        self._now = now = self._clock()
         who = self._callers.find(self._follower.snapshot, presented, now)
-        if wait := self._parts.limit.wait(who.key.id, now):
+        if self._limit.per_second and (wait := self._limit.wait(who.key.id, now)):
             details = f"this key asks more often than it may; try again in {wait:.2f} seconds"
             raise Refusal(429, "GENERAL", details, {"Retry-After": str(ceil(wait))})
-        self._parts.key_use.note(who.key.id, now)
+        self._note_use(who.key.id, now)
         if now >= self._check_at:
             self._check_at = now + STALE_CHECK_SECONDS
             self._end = STALE if self._parts.stale else FRESH
@@ -83,7 +86,7 @@ class Answers:
 
     def _about(self, who: Caller) -> bytes:
         """What is said beside the flags."""
-        streams = orjson.dumps(event_streams(who.key, who.digest, self._parts.public_url, self._clock()))
+        streams = orjson.dumps(event_streams(who.key, who.digest, self._parts.public_url, self._now))
         stale = b',"metadata":{"stale":true}' if self._end is STALE else b""
         return b',"eventStreams":' + streams + stale
 

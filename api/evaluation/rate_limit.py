@@ -8,6 +8,7 @@ class RateLimit:
 
     def __init__(self, per_second: float, *, burst_seconds: float = BURST_SECONDS) -> None:
         """A rate of 0 is no limit."""
+        self.per_second = per_second
         self._cost = 1 / per_second if per_second else 0.0
         self._burst_seconds = max(burst_seconds, self._cost)
         self._even_at: dict[str, float] = {}

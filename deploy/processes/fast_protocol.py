@@ -23,7 +23,7 @@ class FastProtocol(PatientProtocol):
         self._idle: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
-        if self.is_idle and (answer := self._lane.answer(data, self.server_state.default_headers)):
+        if self._is_idle() and (answer := self._lane.answer(data, self.server_state.default_headers)):
             self.transport.write(answer)
             self.server_state.total_requests += 1
             self._answered = True
@@ -35,8 +35,7 @@ class FastProtocol(PatientProtocol):
             return
         super().data_received(data)
 
-    @property
-    def is_idle(self) -> bool:
+    def _is_idle(self) -> bool:
         """Between requests, all of them answered, and the answers not waiting for the client to read them."""
         cycle = self.cycle
         return (
@@ -56,7 +55,7 @@ class FastProtocol(PatientProtocol):
         self._idle = None
         if self.transport.is_closing() or self.timeout_keep_alive_task is not None:
             return
-        if self.is_idle and not self._answered:
+        if self._is_idle() and not self._answered:
             self.transport.close()
             return
         self._answered = False
