@@ -1,9 +1,11 @@
 # Everything below works on a machine that has git, make and Python 3.11 or newer.
-.PHONY: help install run test test-faults check bench-engine lock clean
+.PHONY: help install run test test-faults check bench bench-engine lock clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BENCH_BIN := .venv-bench/bin
+BENCH_INSTALLED := .venv-bench/.installed
 # Where the machine has a trust store of its own (a company's proxy, say), uv is to believe it as pip does.
 UV := $(BIN)/uv $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),--system-certs)
 
@@ -36,16 +38,24 @@ check: install ## Linters, types, layers, then the tests
 	$(BIN)/lint-imports
 	$(MAKE) test
 
-bench-engine: install ## Time one evaluation beside every other engine that can be installed
-	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
-	$(UV) pip sync --quiet --python .venv-bench/bin/python --require-hashes requirements-bench.lock
-	$(UV) pip install --quiet --python .venv-bench/bin/python --no-deps --editable .
-	.venv-bench/bin/python -m tests.benchmarks.engines
+bench: $(BENCH_INSTALLED) ## Serve evaluations beside nginx, uvicorn and FastAPI, and compare: 10 minutes
+	$(BIN)/python -m tests.benchmarks.serving --into .bench
+	$(BENCH_BIN)/python -m tests.benchmarks.serving_picture .bench/serving.json .bench/serving.png
+
+bench-engine: $(BENCH_INSTALLED) ## Time one evaluation beside every other engine that can be installed
+	$(BENCH_BIN)/python -m tests.benchmarks.engines
+
+# Apart from .venv, so that other engines do not decide which versions we run on.
+$(BENCH_INSTALLED): $(INSTALLED) requirements-bench.lock
+	test -x $(BENCH_BIN)/python || $(PYTHON) -m venv .venv-bench
+	$(UV) pip sync --quiet --python $(BENCH_BIN)/python --require-hashes requirements-bench.lock
+	$(UV) pip install --quiet --python $(BENCH_BIN)/python --no-deps --editable .
+	touch $@
 
 lock: ## Resolve the dependencies anew into the lock files
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra local pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra local --extra dev pyproject.toml -o requirements-dev.lock
-	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra engines pyproject.toml -o requirements-bench.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra engines --extra serving pyproject.toml -o requirements-bench.lock
 
 clean: ## Remove what install made
 	rm -rf $(VENV) .venv-bench *.egg-info build

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,6 +75,8 @@ def run_dev(data_dir: Path, *, ready_file: Path | None, ports: tuple[int, int], 
     console.print(f"Starting ToggleMaster; everything is kept in {data_dir}", soft_wrap=True)
     try:
         with _addresses(data_dir) as (addresses, pids):
+            if "valkey" in pids:  # at another port each time: the copies of earlier runs are nobody's
+                shutil.rmtree(_copies(data_dir), ignore_errors=True)
             platform = Platform(data_dir, _environment(addresses, data_dir), pids, ports, console)
             with platform.running():
                 platform.announce(platform.samples(), ready_file)
@@ -100,7 +103,12 @@ def _addresses(data_dir: Path) -> Iterator[tuple[dict[str, str], dict[str, int]]
 
 
 def _environment(addresses: dict[str, str], data_dir: Path) -> dict[str, str]:
-    return LOCAL_DEFAULTS | dict(os.environ) | addresses | {"TOGGLEMASTER_ADMIN_KEY": _admin_key(data_dir)}
+    defaults = {**LOCAL_DEFAULTS, "TOGGLEMASTER_COPY_DIR": str(_copies(data_dir))}
+    return defaults | dict(os.environ) | addresses | {"TOGGLEMASTER_ADMIN_KEY": _admin_key(data_dir)}
+
+
+def _copies(data_dir: Path) -> Path:
+    return data_dir / "evaluation"
 
 
 def _admin_key(data_dir: Path) -> str:

@@ -66,6 +66,11 @@ class Settings(BaseSettings):
         gt=0,
         description="how often an evaluator sends what it counted; a crash loses what was not sent",
     )
+    copy_dir: str = Field(
+        "",
+        description="where an evaluator keeps a copy of what it serves, to start from while Redis is away;"
+        " empty, as only you know a directory that outlives the process and is private",
+    )
     host: str = Field("127.0.0.1", description="address that the HTTP processes listen on; safe by default")
     port: int | None = Field(
         None, ge=1, le=65535, description="port; 8080 for management and 8081 for evaluation when empty"

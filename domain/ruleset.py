@@ -1,12 +1,10 @@
 """Everything one environment's answers depend on, compiled, immutable, and replaced as a whole."""
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
-
-from pydantic import ValidationError
 
 from domain.bucketing import bucketing_value
 from domain.conditions import Context, Malformed, Predicate, Scope, Watch, compile_condition, unwatched
@@ -32,6 +30,9 @@ Document = FlagDocument | SegmentDocument
 DocumentName = tuple[str, str]
 """`flag` or `segment`, and the key."""
 
+Pause = Callable[[], None]
+"""Called again and again during long work, by whoever does it, so that others may do theirs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
@@ -48,19 +49,25 @@ class Ruleset:
         self,
         documents: Iterable[tuple[DocumentName, str | bytes | None]],
         last_good: "Ruleset | None" = None,
+        pause: Pause | None = None,
     ) -> "Ruleset":
         """With these documents in place of the old ones; None takes one away. Only these are compiled.
 
-        What is broken, and never was in this ruleset, goes on as `last_good` has it.
+        What is broken, and never was in this ruleset, goes on as `last_good` has it. `pause` is called before
+        each document; who gives one answers others meanwhile, and looks after the garbage collector too.
         """
-        with _collector_held_back():
-            return self._updated(documents, last_good or self)
+        with _collector_held_back() if pause is None else nullcontext():
+            return self._updated(documents, last_good or self, pause or _no_pause)
 
     def _updated(
-        self, documents: Iterable[tuple[DocumentName, str | bytes | None]], good: "Ruleset"
+        self,
+        documents: Iterable[tuple[DocumentName, str | bytes | None]],
+        good: "Ruleset",
+        pause: Pause,
     ) -> "Ruleset":
         flags, segments, broken = dict(self.flags), dict(self.segments), dict(self.broken)
         for (kind, key), document in documents:
+            pause()
             compiled: dict[str, CompiledFlag] | dict[str, Predicate] = flags if kind == FLAG else segments
             broken.pop((kind, key), None)
             if document is None:
@@ -68,12 +75,12 @@ class Ruleset:
                 continue
             try:
                 _compile_into(flags, segments, kind, key, document)
-            except (Malformed, ValidationError) as problem:
-                broken[kind, key] = str(problem)
+            except Exception as fault:  # whatever it is, it is wrong with this document alone
+                problem = broken[kind, key] = str(fault) or repr(fault)
                 if kind == FLAG:
-                    flags.setdefault(key, good.flags.get(key) or broken_flag(key, str(problem)))
+                    flags.setdefault(key, good.flags.get(key) or broken_flag(key, problem))
                 else:
-                    segments.setdefault(key, good.segments.get(key) or _broken_segment(key, str(problem)))
+                    segments.setdefault(key, good.segments.get(key) or _broken_segment(key, problem))
         return Ruleset(flags, segments, broken)
 
     def in_segment(self, key: str, context: Context) -> bool:
@@ -84,6 +91,10 @@ class Ruleset:
 
     def variant_if_on(self, key: str, context: Context) -> str | None:
         return _Path(self, ()).variant_if_on(key, context)
+
+
+def _no_pause() -> None:
+    pass
 
 
 @contextmanager
