@@ -81,7 +81,7 @@ class Answers:
         self._note_use(who.key.id, now)
         if now >= self._check_at:
             self._check_at = now + STALE_CHECK_SECONDS
-            self._end = STALE if self._parts.stale else FRESH
+            self._end = STALE if self._follower.stale else FRESH
         return who
 
     def _about(self, who: Caller) -> bytes:

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from api import http
 from api.evaluation import event_streams, ofrep
 from api.evaluation.answers import Answers
+from api.evaluation.event_streams import open_streams
 from api.evaluation.fast_lane import FastLane
 from api.evaluation.parts import Parts
 
@@ -44,7 +45,7 @@ def create_app(parts: Parts, *, cors_origins: Sequence[str] = ("*",)) -> FastAPI
     app.include_router(ofrep.router)
     app.include_router(event_streams.router)
     registry = CollectorRegistry()
-    registry.register(Figures(parts))
+    registry.register(Figures(app, parts))
     timings = http.install(app, registry, lambda: _readiness(parts))
     cors = CORSMiddleware(app, allow_origins=cors_origins, **CORS)
     app.state.lane = FastLane(app.state.answers, timings, cors)
@@ -69,14 +70,16 @@ def _readiness(parts: Parts) -> dict[str, Any]:
         "ready": follower.ready,
         "position": follower.snapshot.position,
         "generation": follower.snapshot.generation,
-        "stale": parts.stale,
+        "source": follower.source,
+        "stale": follower.stale,
     }
 
 
 class Figures(Collector):
     """What the parts count, read when somebody asks."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, app: FastAPI, parts: Parts) -> None:
+        self._app = app
         self._parts = parts
 
     def collect(self) -> Iterator[Metric]:
@@ -85,7 +88,7 @@ class Figures(Collector):
         yield GaugeMetricFamily(
             "togglemaster_ruleset_staleness_seconds",
             "Time since Redis last confirmed what is served",
-            self._parts.staleness,
+            self._parts.follower.staleness(),
         )
         yield GaugeMetricFamily(
             "togglemaster_ruleset_broken",
@@ -100,6 +103,7 @@ class Figures(Collector):
             "dropped_counts": "Evaluations whose count was dropped",
         }.items():
             yield CounterMetricFamily(f"togglemaster_evaluations_{name}", meaning, getattr(recorder, name))
+        yield GaugeMetricFamily("togglemaster_event_streams", "Open event streams", open_streams(self._app))
         yield GaugeMetricFamily("togglemaster_evaluations_pending", "Waiting to be sent", recorder.pending)
 
 
