@@ -6,9 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-if (
-    TYPE_CHECKING
-):  # stubs are for development only; boto3 is imported when needed, as answers cannot wait for it
+if TYPE_CHECKING:  # stubs are for development only, and boto3 is imported by what needs it
     from botocore.config import Config
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
