@@ -100,7 +100,7 @@ class EvaluationRecorder:
         self._max_batch_bytes = max_batch_bytes
         self._max_counters = max_counters
         self._max_records = max_records
-        self._keeps_records = records == "all"
+        self.keeps_records = records == "all"
 
         # Written by record() alone.
         self.recorded = 0
@@ -136,6 +136,17 @@ class EvaluationRecorder:
         """Evaluations that are counted, but not yet in a message that SQS took."""
         return self.recorded - self.dropped_counts - self._evaluations_sent
 
+    def record_one(self, tally: Tally, subject: str | None, position: int, now: float) -> None:
+        """As `record`; for the commonest case, which is to cost next to nothing."""
+        counts = self._counts
+        if now < self._minute_ends and tally in counts:
+            counts[tally] += 1
+            self.recorded += len(tally.counters)
+            if self.keeps_records:
+                self._keep(tally, subject, position, int(now * 1_000))
+        else:
+            self.record((tally,), subject, position, now)
+
     def record(self, tallies: Iterable[Tally], subject: str | None, position: int, now: float) -> None:
         """For the event loop: never waits, never raises. What there is no room for is counted as dropped.
 
@@ -154,9 +165,9 @@ class EvaluationRecorder:
                 counts[tally] = 1
             else:
                 self.dropped_counts += size
-                self.dropped_records += self._keeps_records * size
+                self.dropped_records += self.keeps_records * size
                 continue
-            if self._keeps_records:
+            if self.keeps_records:
                 self._keep(tally, subject, position, int(now * 1_000))
 
     def _keep(self, tally: Tally, subject: str | None, position: int, at: int) -> None:

@@ -1,8 +1,7 @@
 """What an evaluation process is made of."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from api.evaluation.rate_limit import RateLimit
 from projections.follower import Follower
 from workers.evaluations import EvaluationRecorder
 from workers.key_use import KeyUse
@@ -10,10 +9,12 @@ from workers.key_use import KeyUse
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`public_url` is where clients find this API; empty leaves it to them."""
+    """`requests_per_second` is for each key, and 0 no limit. `public_url` is where clients find this API, or
+    empty, which leaves it to them.
+    """
 
     follower: Follower
     recorder: EvaluationRecorder
     key_use: KeyUse
-    limit: RateLimit = field(default_factory=lambda: RateLimit(0))
+    requests_per_second: float = 0
     public_url: str = ""

@@ -10,7 +10,6 @@ from redis import Redis
 
 from api.evaluation.app import create_app
 from api.evaluation.parts import Parts
-from api.evaluation.rate_limit import RateLimit
 from deploy.processes.collector import no_full_collection, set_aside_survivors
 from deploy.processes.common import redis_client
 from deploy.settings import Settings
@@ -36,8 +35,8 @@ def build(settings: Settings) -> FastAPI:
     redis = redis_client(settings, REDIS_SECONDS)
     set_aside_survivors()
     follower = Follower(redis, copies(settings, redis), no_full_collection)
-    limit = RateLimit(settings.requests_per_second)
-    return create_app(Parts(follower, recorder, KeyUse(KeysUsed(redis)), limit, settings.public_url))
+    key_use = KeyUse(KeysUsed(redis))
+    return create_app(Parts(follower, recorder, key_use, settings.requests_per_second, settings.public_url))
 
 
 class LatePublisher:

@@ -19,7 +19,6 @@ from redis import Redis
 from api.evaluation.app import create_app
 from api.evaluation.fast_lane import FastLane
 from api.evaluation.parts import Parts
-from api.evaluation.rate_limit import RateLimit
 from api.strict_json import BODY_BYTES_AT_MOST
 from deploy.embedded import free_port
 from deploy.processes.fast_protocol import FastProtocol
@@ -69,7 +68,7 @@ class Server:
         follower = Follower(redis)
         follower.snapshot, follower.synced_at = snapshot, time.monotonic() + 3_600
         self.recorder = EvaluationRecorder(Taken())
-        self.parts = Parts(follower, self.recorder, KeyUse(KeysUsed(redis)), RateLimit(limit))
+        self.parts = Parts(follower, self.recorder, KeyUse(KeysUsed(redis)), limit)
         app = create_app(self.parts, cors_origins=origins)
         self.app, self.lane, self.port = app, CountingLane(app.state.lane), free_port()
         protocol: Any = partial(FastProtocol, lane=self.lane) if fast else PatientProtocol
