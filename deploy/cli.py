@@ -85,12 +85,15 @@ def serve_management() -> None:
 @serve.command("evaluation")
 def serve_evaluation() -> None:
     """The evaluation API: OFREP, answered from memory (port 8081)."""
+    from functools import partial
+
+    from api.evaluation.event_streams import end_streams
     from deploy.processes.evaluation import build
     from deploy.processes.http import serve as run
 
     settings = _settings()
     app = build(settings)
-    run(app, settings, EVALUATION_PORT, app.state.lane)
+    run(app, settings, EVALUATION_PORT, lane=app.state.lane, stopping=partial(end_streams, app))
 
 
 @work.command("projector")

@@ -71,6 +71,15 @@ class Settings(BaseSettings):
         description="where an evaluator keeps a copy of what it serves, to start from while Redis is away;"
         " empty, as only you know a directory that outlives the process and is private",
     )
+    requests_per_second: float = Field(
+        0,
+        ge=0,
+        description="how often one key may ask one evaluator; 0 is no limit, as servers keep their keys",
+    )
+    public_url: str = Field(
+        "",
+        description="where clients find the evaluation API, for event streams; empty: where they ask",
+    )
     host: str = Field("127.0.0.1", description="address that the HTTP processes listen on; safe by default")
     port: int | None = Field(
         None, ge=1, le=65535, description="port; 8080 for management and 8081 for evaluation when empty"

@@ -66,7 +66,7 @@ class Evaluation(_Answer):
     bucket decided, `decided_by` finds it again for the context.
     """
 
-    made: object = None
+    made: Any = None
     """For whoever serves the answer to keep what was made of it, so that it is made once; no part of it."""
 
     def bucket(self, context: Context) -> int | None:

@@ -6,10 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from boto3.session import Session
-from botocore.config import Config
-
-if TYPE_CHECKING:  # type stubs, which are installed for development only
+if TYPE_CHECKING:  # stubs are for development only, and boto3 is imported by what needs it
+    from botocore.config import Config
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
@@ -33,12 +31,16 @@ RETENTION_SECONDS = 14 * 24 * 3_600  # the longest that SQS keeps a message
 
 def sqs_client(endpoint_url: str | None, region: str, *, wait_seconds: int = 0) -> "SQSClient":
     """`wait_seconds` is the longest poll it will be used for. Credentials are where boto3 looks for them."""
+    from boto3.session import Session
+
     return Session().client(
         "sqs", endpoint_url=endpoint_url, region_name=region, config=_config(READ_SECONDS + wait_seconds)
     )
 
 
 def dynamodb_client(endpoint_url: str | None, region: str) -> "DynamoDBClient":
+    from boto3.session import Session
+
     return Session().client(
         "dynamodb", endpoint_url=endpoint_url, region_name=region, config=_config(READ_SECONDS)
     )
@@ -60,7 +62,9 @@ class Queue:
         return self._url
 
 
-def _config(read_seconds: int) -> Config:
+def _config(read_seconds: int) -> "Config":
+    from botocore.config import Config
+
     return Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=read_seconds,

@@ -1,9 +1,10 @@
 """Which environment a request may be answered from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from math import inf
 
 from api.evaluation.bulk import Plan, may_see
+from api.evaluation.rate_limit import Meter
 from api.evaluation.refusal import Refusal
 from domain.access import digest, is_well_formed
 from domain.evaluation import CompiledFlag
@@ -15,29 +16,40 @@ RETRY_AFTER = {"Retry-After": "1"}
 AUTHENTICATE = {"WWW-Authenticate": "Bearer"}
 
 
-@dataclass(frozen=True, slots=True)
 class Caller:
     """A key, and the ruleset of its environment, both from one snapshot."""
 
-    key: KeyDocument
-    digest: str
-    scope: str
-    ruleset: Ruleset
-    position: int
-    digits: bytes  # of the position
+    __slots__ = (
+        *("digest", "digits", "flags", "key", "meter"),
+        *("noted_at", "position", "ruleset", "scope", "until"),
+    )
+
+    def __init__(self, snapshot: Snapshot, key: KeyDocument, sha: str, meter: Meter) -> None:
+        self.key = key
+        self.digest = sha
+        self.scope = scope_of(key.project, key.environment)
+        self.until = inf if key.expires_at is None else key.expires_at
+        self.ruleset = snapshot.environments.get(self.scope, Ruleset())
+        self.flags = self.ruleset.flags
+        self.position = snapshot.position
+        self.digits = b"%d" % snapshot.position
+        self.meter = meter
+        self.noted_at = 0.0
 
     def flag(self, name: str) -> CompiledFlag | None:
         """None for one that does not exist for this key."""
-        found = self.ruleset.flags.get(name)
+        found = self.flags.get(name)
         return found if found is not None and may_see(self.key, found) else None
 
 
 class Callers:
     """Who has asked since the snapshot came, and what was prepared for them. For one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, requests_per_second: float = 0) -> None:
+        self._requests_per_second = requests_per_second
         self._snapshot: Snapshot | None = None
         self._callers: dict[str, Caller] = {}
+        self._meters: dict[str, Meter] = {}
         self._plans: dict[tuple[str, str], Plan] = {}
 
     def find(self, snapshot: Snapshot, presented: str, now: float) -> Caller:
@@ -46,8 +58,8 @@ class Callers:
             self._snapshot, self._callers = snapshot, {}
         found = self._callers.get(presented)
         if found is None:
-            found = self._callers[presented] = _caller(snapshot, presented)
-        if found.key.expires_at is not None and found.key.expires_at <= now:
+            found = self._callers[presented] = self._caller(snapshot, presented)
+        if found.until <= now:
             raise _not_in_force()
         return found
 
@@ -58,25 +70,23 @@ class Callers:
             found = self._plans[who.scope, who.key.kind] = Plan(who.ruleset, who.key)
         return found
 
+    def _caller(self, snapshot: Snapshot, presented: str) -> Caller:
+        """What cannot be a key is refused without a look-up."""
+        if not snapshot.generation:
+            details = "this evaluator has not read the flags yet; try again shortly"
+            raise Refusal(503, "GENERAL", details, RETRY_AFTER)
+        if not presented:
+            details = "send an evaluation key as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'"
+            raise Refusal(401, "GENERAL", details, AUTHENTICATE)
+        if not is_well_formed(presented) or (key := snapshot.keys.get(sha := digest(presented))) is None:
+            raise _not_in_force()
+        meter = self._meters.setdefault(key.id, Meter(self._requests_per_second))
+        return Caller(snapshot, key, sha, meter)
+
 
 def presented_key(headers: Mapping[str, str]) -> str:
     """From `X-API-Key` or `Authorization: Bearer`; empty where there is neither."""
     return headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ").strip()
-
-
-def _caller(snapshot: Snapshot, presented: str) -> Caller:
-    """What cannot be a key is refused without a look-up."""
-    if not snapshot.generation:
-        details = "this evaluator has not read the flags yet; try again shortly"
-        raise Refusal(503, "GENERAL", details, RETRY_AFTER)
-    if not presented:
-        details = "send an evaluation key as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'"
-        raise Refusal(401, "GENERAL", details, AUTHENTICATE)
-    if not is_well_formed(presented) or (key := snapshot.keys.get(sha := digest(presented))) is None:
-        raise _not_in_force()
-    scope = scope_of(key.project, key.environment)
-    ruleset = snapshot.environments.get(scope, Ruleset())
-    return Caller(key, sha, scope, ruleset, snapshot.position, b"%d" % snapshot.position)
 
 
 def _not_in_force() -> Refusal:

@@ -6,10 +6,12 @@ from time import time
 from typing import Any
 
 import mmh3
+import orjson
 
 from api.evaluation.access import Caller, Callers
 from api.evaluation.contexts import read_context
 from api.evaluation.encoding import made
+from api.evaluation.event_tokens import event_streams, token_window
 from api.evaluation.parts import Parts
 from api.evaluation.refusal import NO_HEADERS, Answer, Refusal
 from domain.evaluation import evaluate
@@ -19,6 +21,7 @@ from domain.targeting import TARGETING_KEY
 NO_FLAGS = Ruleset()
 NOT_FOUND = 404
 FRESH, STALE = b"}}", b',"stale":true}}'
+NOTED_SECONDS = 1.0  # it is told by the day, so this is often enough
 STALE_CHECK_SECONDS = 0.25  # how late an answer may be in saying that it is stale
 
 
@@ -29,11 +32,13 @@ class Answers:
         """`clock` tells seconds since 1970."""
         self._parts = parts
         self._follower = parts.follower
-        self._record = parts.recorder.record
-        self._callers = Callers()
+        self._recorder = parts.recorder
+        self._keeps_records = parts.recorder.keeps_records
+        self._callers = Callers(parts.requests_per_second)
         self._clock = clock
         self._end = FRESH
         self._check_at = 0.0
+        self._now = 0.0  # when the request that is being answered came
 
     def one(self, presented: str, flag: str, raw: bytes) -> Answer:
         """The value, variant and reason of one flag for the context in that body."""
@@ -47,9 +52,10 @@ class Answers:
             answer = found.decide(context, who.ruleset)  # type: ignore[union-attr]
         except Exception:  # there is no such flag, or it is broken; this says which
             answer = evaluate(who.ruleset if found else NO_FLAGS, flag, context)
-        this = made(answer, flag, who.key)
+        this = answer.made or made(answer, flag, who.key)
         if this.status != NOT_FOUND:
-            self._record((this.tally,), _subject(context), who.position)
+            subject = _subject(context) if self._keeps_records else None
+            self._recorder.record_one(this.tally, subject, who.position, self._now)
         return this.status, NO_HEADERS, this.closed(who.digits, context, self._end)
 
     def all(self, presented: str, raw: bytes, if_none_match: str) -> Answer:
@@ -60,27 +66,32 @@ class Answers:
         except Refusal as refusal:
             return refusal.answer()
         flags, tallies = self._callers.plan(who).answer(context)
-        self._record(tallies, _subject(context), who.position)
-        headers = {"ETag": f'"{mmh3.mmh3_x64_128_digest(flags).hex()}"'}
+        self._recorder.record(tallies, _subject(context), who.position, self._now)
+        window = token_window(self._now)
+        headers = {"ETag": f'"{mmh3.mmh3_x64_128_digest(flags, window).hex()}"'}
         if headers["ETag"] in if_none_match:
             return 304, headers, b""
         return 200, headers, b'{"flags":[%b]%b}' % (flags, self._about(who))
 
     def _caller(self, presented: str) -> Caller:
-        now = self._clock()
+        self._now = now = self._clock()
         who = self._callers.find(self._follower.snapshot, presented, now)
-        if wait := self._parts.limit.wait(who.key.id, now):
+        if wait := who.meter.wait(now):
             details = f"this key asks more often than it may; try again in {wait:.2f} seconds"
             raise Refusal(429, "GENERAL", details, {"Retry-After": str(ceil(wait))})
-        self._parts.key_use.note(who.key.id, now)
+        if now - who.noted_at > NOTED_SECONDS:
+            who.noted_at = now
+            self._parts.key_use.note(who.key.id, now)
         if now >= self._check_at:
             self._check_at = now + STALE_CHECK_SECONDS
-            self._end = STALE if self._parts.stale else FRESH
+            self._end = STALE if self._follower.stale else FRESH
         return who
 
     def _about(self, who: Caller) -> bytes:
         """What is said beside the flags."""
-        return b',"metadata":{"stale":true}' if self._end is STALE else b""
+        streams = orjson.dumps(event_streams(who.key, who.digest, self._parts.public_url, self._now))
+        stale = b',"metadata":{"stale":true}' if self._end is STALE else b""
+        return b',"eventStreams":' + streams + stale
 
 
 def _subject(context: Mapping[str, Any]) -> str | None:

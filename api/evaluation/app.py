@@ -14,8 +14,9 @@ from prometheus_client.registry import Collector
 from starlette.exceptions import HTTPException
 
 from api import http
-from api.evaluation import ofrep
+from api.evaluation import event_streams, ofrep
 from api.evaluation.answers import Answers
+from api.evaluation.event_streams import open_streams
 from api.evaluation.fast_lane import FastLane
 from api.evaluation.parts import Parts
 
@@ -42,8 +43,9 @@ def create_app(parts: Parts, *, cors_origins: Sequence[str] = ("*",)) -> FastAPI
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
     app.include_router(ofrep.router)
+    app.include_router(event_streams.router)
     registry = CollectorRegistry()
-    registry.register(Figures(parts))
+    registry.register(Figures(app, parts))
     timings = http.install(app, registry, lambda: _readiness(parts))
     cors = CORSMiddleware(app, allow_origins=cors_origins, **CORS)
     app.state.lane = FastLane(app.state.answers, timings, cors)
@@ -68,14 +70,16 @@ def _readiness(parts: Parts) -> dict[str, Any]:
         "ready": follower.ready,
         "position": follower.snapshot.position,
         "generation": follower.snapshot.generation,
-        "stale": parts.stale,
+        "source": follower.source,
+        "stale": follower.stale,
     }
 
 
 class Figures(Collector):
     """What the parts count, read when somebody asks."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, app: FastAPI, parts: Parts) -> None:
+        self._app = app
         self._parts = parts
 
     def collect(self) -> Iterator[Metric]:
@@ -84,7 +88,7 @@ class Figures(Collector):
         yield GaugeMetricFamily(
             "togglemaster_ruleset_staleness_seconds",
             "Time since Redis last confirmed what is served",
-            self._parts.staleness,
+            self._parts.follower.staleness(),
         )
         yield GaugeMetricFamily(
             "togglemaster_ruleset_broken",
@@ -99,6 +103,7 @@ class Figures(Collector):
             "dropped_counts": "Evaluations whose count was dropped",
         }.items():
             yield CounterMetricFamily(f"togglemaster_evaluations_{name}", meaning, getattr(recorder, name))
+        yield GaugeMetricFamily("togglemaster_event_streams", "Open event streams", open_streams(self._app))
         yield GaugeMetricFamily("togglemaster_evaluations_pending", "Waiting to be sent", recorder.pending)
 
 

@@ -14,6 +14,7 @@ from workers.evaluations import Tally
 CODE_DEFAULT = "code_default"  # stands for a variant's name where the answer was the caller's own default
 NO_ANSWER = "error"
 
+OK = 200
 STATUS_OF_ERROR = {"FLAG_NOT_FOUND": 404, "GENERAL": 500}  # every other error code is 400
 
 
@@ -33,19 +34,19 @@ class Made:
 
     def closed(self, position: bytes, context: Context, end: bytes) -> bytes:
         """`end` closes the metadata and the object."""
-        if self.status != 200:
-            return self.opening
-        if self.bucket is None or (bucket := self.bucket(context)) is None:
+        if self.bucket is None:
+            return self.opening + position + end if self.status == OK else self.opening
+        if (bucket := self.bucket(context)) is None:
             return self.opening + position + end
         return b'%b%b,"bucket":%d%b' % (self.opening, position, bucket, end)
 
 
 def made(answer: Evaluation, flag: str, key: KeyDocument) -> Made:
     """Kept with the answer, which belongs to one flag of one environment."""
-    found = answer.made
+    found: Made | None = answer.made
     if found is None:
         found = answer.made = _make(answer, flag, key)
-    return found  # type: ignore[return-value]
+    return found
 
 
 def _make(answer: Evaluation, flag: str, key: KeyDocument) -> Made:
@@ -55,7 +56,7 @@ def _make(answer: Evaluation, flag: str, key: KeyDocument) -> Made:
     if answer.error_code:
         return Made(STATUS_OF_ERROR.get(answer.error_code, 400), whole, whole, tally, None)
     bucket = answer.decided_by.bucket if answer.decided_by else None
-    return Made(200, whole[: -len(b"}}")] + b',"position":', whole, tally, bucket)
+    return Made(OK, whole[: -len(b"}}")] + b',"position":', whole, tally, bucket)
 
 
 def body_of(answer: Evaluation, flag: str) -> dict[str, Any]:

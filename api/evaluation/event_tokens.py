@@ -13,9 +13,7 @@ from typing import Any
 from projections.documents import KeyDocument
 
 PATH = "/ofrep/v1/sse"
-WINDOW_SECONDS = (
-    300  # answers within it carry the same token, so that they can be told apart by their flags alone
-)
+WINDOW_SECONDS = 300  # answers within it carry the same token, and differ by their flags alone
 VALID_WINDOWS = 2  # a token of a window's last moment still has a whole window to be used in
 INACTIVITY_SECONDS = 120  # what clients take when nothing is said
 KEYS_CACHED = 4_096
@@ -28,10 +26,10 @@ def event_streams(key: KeyDocument, digest: str, base: str, now: float) -> list[
     `base` is the evaluation API's URL as clients know it, or empty: then they are told the path only, and
     take the rest from the URL that they ask for flags.
     """
-    return _event_streams(key.id, digest, base.rstrip("/"), window(now))
+    return _event_streams(key.id, digest, base.rstrip("/"), token_window(now))
 
 
-def window(now: float) -> int:
+def token_window(now: float) -> int:
     """The number of the window: what `event_streams` gives differs in the next one, and so must the ETag.
 
     A client whose token has run out gets another only with an answer that is not 304.

@@ -9,8 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from time import perf_counter
+from typing import TypeVar
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.datastructures import Headers
@@ -25,27 +27,33 @@ from api.strict_json import BODY_BYTES_AT_MOST
 from api.timings import Timing, Timings
 
 START = b"POST /ofrep/v1/evaluate/flags"
-TARGET = re.compile(rb"/ofrep/v1/evaluate/flags(?:/([A-Za-z0-9._~-]+))?")
+FIRST_LINE = re.compile(rb"POST /ofrep/v1/evaluate/flags(?:/([A-Za-z0-9._~-]{1,256}))? HTTP/1\.1")
+LINE_END = b"\r\n"
+LINES_KEPT = 16_384  # each with a flag's key; 4 MB at most
 HEAD_END = b"\r\n\r\n"
 HEAD_BYTES = 4_096  # longer heads are rare, and not worth keeping
+LENGTHS_KEPT = 4_096
 HEADS_KEPT = 4_096  # 16 MB at most
 ORDINARY_WAY = frozenset({"transfer-encoding", "expect", "upgrade", "x-http-method-override"})
 STATUS_LINES = {int(each): f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
-JSON = b"content-type: application/json\r\n"
+CONTENT = b"content-length: %d\r\ncontent-type: application/json\r\n"
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """`flag` None asks for all. `request_id` is empty where the client gave none."""
+    """What follows the first line. `request_id` is empty where the client gave none."""
 
-    flag: str | None
     key: str
     length: int
     if_none_match: str
     request_id: bytes
     cors: bytes
+
+
+Known = tuple[str, Head]
+T = TypeVar("T")
 
 
 class FastLane:
@@ -55,41 +63,47 @@ class FastLane:
         self._answers = answers
         self._timings = timings
         self._middleware = middleware
+        self._flags: dict[bytes, str] = {}  # by first line; empty for all flags
         self._heads: dict[bytes, Head] = {}
+        self._known: dict[bytes, Known] = {}
         self._shown: dict[tuple[bool, int], Timing] = {}
         self._default_headers: RawHeaders = ()
-        self._default = b""
+        self._begin: dict[int, bytes] = {}  # by status: the response's first line and the default headers
 
     def answer(self, data: bytes, default_headers: RawHeaders) -> bytes | None:
         """A whole response, or None for what is not for this lane; nothing has happened then."""
         if not data.startswith(START):
             return None
         began = perf_counter()
-        end = data.find(HEAD_END) + len(HEAD_END)
-        head = self._heads.get(data[:end]) or self._read(data[:end])
-        if head is None or len(data) != end + head.length:
+        head, end, body = data.partition(HEAD_END)
+        found = (self._known.get(head) or self._read_head(head)) if end else None
+        if found is None or len(body) != found[1].length:
             return None
-        if head.flag is not None:
-            status, headers, body = self._answers.one(head.key, head.flag, data[end:])
+        flag, asked = found
+        if flag:
+            status, headers, answer = self._answers.one(asked.key, flag, body)
         else:
-            status, headers, body = self._answers.all(head.key, data[end:], head.if_none_match)
+            status, headers, answer = self._answers.all(asked.key, body, asked.if_none_match)
         if default_headers is not self._default_headers:
-            self._default_headers, self._default = default_headers, _lines(default_headers)
+            self._default_headers, self._begin = default_headers, {}
         response = b"".join(
             (
-                STATUS_LINES[status],
-                self._default,
-                _own(headers) if headers else b"",
-                b"content-length: %d\r\n" % len(body) + JSON if body else b"",
-                head.cors,
+                self._begin.get(status) or self._beginning(status),
+                _lines(_own(headers)) if headers else b"",
+                _content(len(answer)),
+                asked.cors,
                 b"x-request-id: ",
-                head.request_id or new_request_id(),
+                asked.request_id or new_request_id(),
                 HEAD_END,
-                body,
+                answer,
             )
         )
-        self._timing(head.flag is None, status).add(perf_counter() - began)
+        self._timing(not flag, status).add(perf_counter() - began)
         return response
+
+    def _beginning(self, status: int) -> bytes:
+        found = self._begin[status] = STATUS_LINES[status] + _lines(self._default_headers)
+        return found
 
     def _timing(self, bulk: bool, status: int) -> Timing:
         found = self._shown.get((bulk, status))
@@ -97,18 +111,23 @@ class FastLane:
             found = self._shown[bulk, status] = self._timings.of("POST", ALL if bulk else ONE, str(status))
         return found
 
-    def _read(self, data: bytes) -> Head | None:
-        if not len(HEAD_END) < len(data) <= HEAD_BYTES or (head := self._head(data)) is None:
+    def _read_head(self, data: bytes) -> Known | None:
+        """First line and headers apart: clients differ in the one more often than in the others."""
+        line, _, rest = data.partition(LINE_END)
+        flag = self._flags.get(line)
+        if flag is None and (flag := _read_line(line)) is None:
             return None
-        if len(self._heads) >= HEADS_KEPT:
-            self._heads.clear()
-        self._heads[data] = head
-        return head
+        if len(data) > HEAD_BYTES or (head := self._heads.get(rest) or self._head(rest)) is None:
+            return None
+        _keep(self._flags, line, flag, LINES_KEPT)
+        _keep(self._heads, rest, head, HEADS_KEPT)
+        _keep(self._known, data, (flag, head), HEADS_KEPT)
+        return flag, head
 
     def _head(self, data: bytes) -> Head | None:
         """None for what is unusual in any way."""
         reader = _HeadReader()
-        if not reader.reads(data) or not (target := TARGET.fullmatch(reader.url)):
+        if not reader.reads(data):
             return None
         headers = Headers(raw=reader.headers)
         length = headers.get("content-length", "0")
@@ -118,7 +137,6 @@ class FastLane:
             return None
         given = dict(reader.headers).get(b"x-request-id", b"")
         return Head(
-            flag=target[1].decode() if target[1] else None,
             key=presented_key(headers),
             length=int(length),
             if_none_match=headers.get("if-none-match", ""),
@@ -139,31 +157,37 @@ async def _nowhere(message: Message) -> None:
     pass
 
 
+def _read_line(line: bytes) -> str | None:
+    found = FIRST_LINE.fullmatch(line)
+    return None if found is None else (found[1] or b"").decode()
+
+
+def _keep(kept: dict[bytes, T], name: bytes, found: T, at_most: int) -> None:
+    if len(kept) >= at_most:
+        kept.clear()
+    kept[name] = found
+
+
+@lru_cache(LENGTHS_KEPT)
+def _content(length: int) -> bytes:
+    return CONTENT % length if length else b""
+
+
 class _HeadReader:
     """Takes what httptools finds in a head."""
 
     def __init__(self) -> None:
-        self.url = b""
         self.headers: list[tuple[bytes, bytes]] = []
         self.complete = False
 
     def reads(self, data: bytes) -> bool:
-        """Whether it is the head of an HTTP/1.1 request after which the connection stays open."""
+        """Whether it is the head of a request after which the connection stays open."""
         parser = HttpRequestParser(self)
         try:
-            parser.feed_data(data)
+            parser.feed_data(b"%b HTTP/1.1\r\n%b%b" % (START, data, HEAD_END))
         except (HttpParserError, HttpParserUpgrade):
             return False
-        return (
-            self.complete
-            and parser.get_method() == b"POST"
-            and parser.get_http_version() == "1.1"
-            and bool(parser.should_keep_alive())
-            and not parser.should_upgrade()
-        )
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
+        return self.complete and bool(parser.should_keep_alive()) and not parser.should_upgrade()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value))
@@ -172,8 +196,8 @@ class _HeadReader:
         self.complete = True
 
 
-def _own(headers: Mapping[str, str]) -> bytes:
-    return _lines([(name.lower().encode(), value.encode()) for name, value in headers.items()])
+def _own(headers: Mapping[str, str]) -> RawHeaders:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def _lines(headers: RawHeaders) -> bytes:

@@ -35,7 +35,8 @@ def build(settings: Settings) -> FastAPI:
     redis = redis_client(settings, REDIS_SECONDS)
     set_aside_survivors()
     follower = Follower(redis, copies(settings, redis), no_full_collection)
-    return create_app(Parts(follower, recorder, KeyUse(KeysUsed(redis))))
+    key_use = KeyUse(KeysUsed(redis))
+    return create_app(Parts(follower, recorder, key_use, settings.requests_per_second, settings.public_url))
 
 
 class LatePublisher:

@@ -23,7 +23,7 @@ class FastProtocol(PatientProtocol):
         self._idle: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
-        if self.is_idle and (answer := self._lane.answer(data, self.server_state.default_headers)):
+        if self._is_between() and (answer := self._lane.answer(data, self.server_state.default_headers)):
             self.transport.write(answer)
             self.server_state.total_requests += 1
             self._answered = True
@@ -35,16 +35,12 @@ class FastProtocol(PatientProtocol):
             return
         super().data_received(data)
 
-    @property
-    def is_idle(self) -> bool:
+    def _is_between(self) -> bool:
         """Between requests, all of them answered, and the answers not waiting for the client to read them."""
         cycle = self.cycle
-        return (
-            not self.in_message
-            and (cycle is None or cycle.response_complete)
-            and not self.pipeline
-            and not self.flow.write_paused
-        )
+        if self.in_message or self.flow.write_paused:
+            return False
+        return cycle is None or (cycle.response_complete and not self.pipeline)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._idle is not None:
@@ -56,7 +52,7 @@ class FastProtocol(PatientProtocol):
         self._idle = None
         if self.transport.is_closing() or self.timeout_keep_alive_task is not None:
             return
-        if self.is_idle and not self._answered:
+        if self._is_between() and not self._answered:
             self.transport.close()
             return
         self._answered = False

@@ -1,5 +1,8 @@
 """How an HTTP application is served."""
 
+import socket
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -11,13 +14,33 @@ from deploy.processes.patient_protocol import KEEP_ALIVE_SECONDS, PatientProtoco
 from deploy.settings import Settings
 
 STOP_SECONDS = 5  # open requests get this long to finish
+NOT_STARTED = 3  # exit status; uvicorn's own
 BACKLOG = 2_048  # connections that wait to be taken; the system may have a lower limit of its own
 
 
-def serve(app: FastAPI, settings: Settings, port: int, lane: Lane | None = None) -> None:
+class Server(uvicorn.Server):
+    """Calls `stopping` before it waits for open answers, so that those without an end are given one."""
+
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)
+
+
+def serve(
+    app: FastAPI,
+    settings: Settings,
+    port: int,
+    *,
+    lane: Lane | None = None,
+    stopping: Callable[[], None] = lambda: None,
+) -> None:
     """Returns after SIGTERM or SIGINT, when open requests have been answered."""
     protocol: Any = PatientProtocol if lane is None else partial(FastProtocol, lane=lane)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port or port,
@@ -29,3 +52,8 @@ def serve(app: FastAPI, settings: Settings, port: int, lane: Lane | None = None)
         server_header=False,
         http=protocol,
     )
+    server = Server(config, stopping)
+    with suppress(KeyboardInterrupt):  # it has stopped by then, and raises the signal again
+        server.run()
+    if not server.started:
+        raise SystemExit(NOT_STARTED)

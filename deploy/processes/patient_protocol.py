@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEAD_SECONDS = 5.0  # from the first byte, or the connection, to the end of the headers
 BODY_SECONDS = 10.0  # from there to the end of the body: 1 MiB at 100 KiB a second
 HEAD_BYTES = 65_536  # browsers and proxies stop well below
+UNREAD_SECONDS = 20.0  # a client may take this long to make room for more: a phone in a tunnel comes back
 KEEP_ALIVE_SECONDS = (
     75  # between requests; a balancer in front (nginx, AWS: 60) is to be the one that ends it
 )
@@ -19,6 +20,8 @@ TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\
 class PatientProtocol(HttpToolsProtocol):
     head_seconds = HEAD_SECONDS
     body_seconds = BODY_SECONDS
+    unread_seconds = UNREAD_SECONDS
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -29,7 +32,22 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._reads_again()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """What waits for a client that does not read is 64 KiB at most, and not for ever."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.unread_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._reads_again()
+        super().resume_writing()
+
+    def _reads_again(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def data_received(self, data: bytes) -> None:
         if not self._in_body:

@@ -23,8 +23,7 @@ from commands.models import ChangeTargeting, CreateFlag, CreateProject, FlagDefi
 from commands.secret_keys import new_key
 from deploy.embedded import free_port
 from deploy.processes.fast_protocol import FastProtocol
-from deploy.processes.http import STOP_SECONDS
-from deploy.processes.streaming import ReadProtocol, Server
+from deploy.processes.http import STOP_SECONDS, Server
 from domain.access import digest
 from domain.events import KeyKind
 from domain.targeting import Targeting
@@ -34,7 +33,6 @@ from projections.keys_used import KeysUsed
 from projections.projector import Projector, RulesetView
 from projections.rebuild import rebuild
 from projections.ruleset_store import CHANNEL, RulesetStore
-from tests.integration.event_streams_app import serve_event_streams
 from tests.integration.shop import Shop
 from workers.evaluations import EvaluationRecorder
 from workers.key_use import KeyUse
@@ -151,13 +149,9 @@ class Evaluator:
         return not self.thread.is_alive()
 
 
-class StreamingProtocol(ReadProtocol, FastProtocol):
-    pass
-
-
 @contextmanager
 def evaluator(
-    redis: Redis, *, port: int | None = None, http: type[StreamingProtocol] = StreamingProtocol
+    redis: Redis, *, port: int | None = None, http: type[FastProtocol] = FastProtocol
 ) -> Iterator[Evaluator]:
     """Has read everything before it listens, as one that a balancer sends clients to."""
     running = start(redis, port or free_port(), http)
@@ -167,11 +161,11 @@ def evaluator(
         running.stop()
 
 
-def start(redis: Redis, port: int, http: type[StreamingProtocol]) -> Evaluator:
+def start(redis: Redis, port: int, http: type[FastProtocol]) -> Evaluator:
     follower = Follower(redis)
     follower.sync()
     parts = Parts(follower, EvaluationRecorder(Elsewhere()), KeyUse(KeysUsed(redis)))
-    app = serve_event_streams(create_app(parts))
+    app = create_app(parts)
     protocol: Any = partial(http, lane=app.state.lane)
     config = uvicorn.Config(
         app, port=port, http=protocol, log_level="error", timeout_graceful_shutdown=STOP_SECONDS

@@ -71,8 +71,8 @@ class Pipeline:
     def new_consumer(self) -> Consumer:
         return Consumer(self.queue, self.usage, self.records, wait_seconds=WAIT_SECONDS)
 
-    def recorder(self, clock: Callable[[], float] = NOON.timestamp) -> EvaluationRecorder:
-        return EvaluationRecorder(SqsPublisher(self.queue), clock=clock)
+    def recorder(self) -> EvaluationRecorder:
+        return EvaluationRecorder(SqsPublisher(self.queue))
 
     def send(self, *bodies: str | bytes) -> None:
         for body in bodies:
@@ -128,10 +128,16 @@ def pipeline(clients: tuple["SQSClient", "DynamoDBClient"]) -> Pipeline:
     return Pipeline(*clients)
 
 
-def evaluate(recorder: EvaluationRecorder, times: int, *, flag: str = "new-checkout") -> None:
+def evaluate(
+    recorder: EvaluationRecorder,
+    times: int,
+    *,
+    flag: str = "new-checkout",
+    clock: Callable[[], float] = NOON.timestamp,
+) -> None:
     for n in range(times):
         tally = Tally(("shop", "production", flag, "SPLIT", "on" if n % 4 else "off"))
-        recorder.record([tally], subject=f"user-{n}", position=42)
+        recorder.record([tally], f"user-{n}", 42, clock())
 
 
 def body(seq: int, count: int, *, producer: str = "p1", flag: str = "new-checkout") -> bytes:
@@ -147,9 +153,9 @@ def test_a_thousand_evaluations_are_a_thousand(pipeline: Pipeline) -> None:
         now += 0.15  # so that they fill two and a half minutes
         return now
 
-    recorder = pipeline.recorder(clock)
+    recorder = pipeline.recorder()
     for _ in range(10):
-        evaluate(recorder, 100)
+        evaluate(recorder, 100, clock=clock)
         assert recorder.flush()
     pipeline.consume(recorder.sent_messages)
 
@@ -168,7 +174,7 @@ def test_a_thousand_evaluations_are_a_thousand(pipeline: Pipeline) -> None:
 
 
 def test_started_recorder_and_consumer(pipeline: Pipeline) -> None:
-    recorder = EvaluationRecorder(SqsPublisher(pipeline.queue), clock=NOON.timestamp, flush_seconds=0.05)
+    recorder = EvaluationRecorder(SqsPublisher(pipeline.queue), flush_seconds=0.05)
     recorder.start()
     with pipeline.consuming():
         for _ in range(10):
@@ -190,7 +196,7 @@ def test_two_evaluators_add_up_and_one_that_starts_again_does_too(pipeline: Pipe
 
 def test_duplicates_and_any_order_change_nothing(pipeline: Pipeline) -> None:
     sent: list[bytes] = []
-    recorder = EvaluationRecorder(Tee(sent), clock=NOON.timestamp)
+    recorder = EvaluationRecorder(Tee(sent))
     for _ in range(10):
         evaluate(recorder, 10)
         recorder.flush()

@@ -301,6 +301,7 @@ def test_readiness_and_metrics_tell_the_position(api: Evaluation) -> None:
         "ready": True,
         "position": api.shop.store.head(),
         "generation": "g1",
+        "source": "redis",
         "stale": False,
     }
     metrics = api.client.get("/metrics").text

@@ -22,6 +22,7 @@ from api.evaluation.parts import Parts
 from commands.event_store import EventStore
 from commands.secret_keys import new_key
 from deploy.embedded import free_port
+from deploy.processes.fast_protocol import FastProtocol
 from deploy.processes.http import STOP_SECONDS
 from domain.access import digest
 from projections.documents import KeyDocument
@@ -33,14 +34,12 @@ from tests.integration.evaluator import (
     Elsewhere,
     Evaluator,
     Platform,
-    StreamingProtocol,
     data_of,
     evaluator,
     eventually,
     listening,
     platform_on,
 )
-from tests.integration.event_streams_app import serve_event_streams
 from workers.evaluations import EvaluationRecorder
 from workers.key_use import KeyUse
 
@@ -343,7 +342,7 @@ def test_streams_leave_files_for_those_who_ask(
         assert httpx.get(served.stream_url(key)).status_code == 503
 
 
-class Impatient(StreamingProtocol):
+class Impatient(FastProtocol):
     unread_seconds = 0.2
 
 
@@ -399,7 +398,7 @@ def test_a_page_of_any_origin_may_listen(served: Evaluator, key: str) -> None:
 def test_nobody_listens_before_the_flags_have_been_read() -> None:
     away = Redis(port=free_port())
     parts = Parts(Follower(away), EvaluationRecorder(Elsewhere()), KeyUse(KeysUsed(away)))
-    client = TestClient(serve_event_streams(create_app(parts)))
+    client = TestClient(create_app(parts))
     answer = client.get(SSE, params={"token": _token(time.time())})
     assert answer.status_code == 503
     assert answer.headers["retry-after"]

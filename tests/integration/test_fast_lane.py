@@ -19,7 +19,6 @@ from redis import Redis
 from api.evaluation.app import create_app
 from api.evaluation.fast_lane import FastLane
 from api.evaluation.parts import Parts
-from api.evaluation.rate_limit import RateLimit
 from api.strict_json import BODY_BYTES_AT_MOST
 from deploy.embedded import free_port
 from deploy.processes.fast_protocol import FastProtocol
@@ -38,7 +37,6 @@ CLIENT_KEY = "tm_client_UqewuNJKir_4QqJ4oR3n0idlp8GivEWBGE1odboVxkN2xZxYg"
 ORIGIN = "https://shop.example"
 LAST = b"GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 PAUSE_SECONDS = 0.03  # so that what was sent before is read by itself
-LIMIT = 50
 
 ONE, ALL = "/ofrep/v1/evaluate/flags/checkout", "/ofrep/v1/evaluate/flags"
 CONTEXT = b'{"context":{"targetingKey":"u1","country":"BR"}}'
@@ -63,12 +61,14 @@ class CountingLane:
 
 
 class Server:
-    def __init__(self, snapshot: Snapshot, *, fast: bool, origins: Sequence[str] = ("*",)) -> None:
+    def __init__(
+        self, snapshot: Snapshot, *, fast: bool, origins: Sequence[str] = ("*",), limit: float = 1_000_000
+    ) -> None:
         redis = Redis(port=free_port())
         follower = Follower(redis)
         follower.snapshot, follower.synced_at = snapshot, time.monotonic() + 3_600
         self.recorder = EvaluationRecorder(Taken())
-        self.parts = Parts(follower, self.recorder, KeyUse(KeysUsed(redis)), RateLimit(1_000_000))
+        self.parts = Parts(follower, self.recorder, KeyUse(KeysUsed(redis)), limit)
         app = create_app(self.parts, cors_origins=origins)
         self.app, self.lane, self.port = app, CountingLane(app.state.lane), free_port()
         protocol: Any = partial(FastProtocol, lane=self.lane) if fast else PatientProtocol
@@ -309,8 +309,7 @@ def test_both_ways_are_counted_and_timed_alike(pair: Pair) -> None:
 def test_a_key_that_asks_too_often_is_told_when_to_come_back() -> None:
     with ExitStack() as running:
         for fast in (True, False):
-            server = running.enter_context(Server(snapshot(), fast=fast).running())
-            object.__setattr__(server.parts, "limit", RateLimit(2))
+            server = running.enter_context(Server(snapshot(), fast=fast, limit=2).running())
             answers = [server.talk(request(target), LAST) for target in (ONE, ALL, ONE)]
             assert [answer[9:12] for answer in answers] == [b"200", b"200", b"429"]
             assert b"\r\nretry-after: 1\r\n" in answers[2]

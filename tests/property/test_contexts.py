@@ -3,12 +3,11 @@
 import json
 from typing import Any
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from api.evaluation.contexts import _plain, read_context
-from api.evaluation.rate_limit import RateLimit
+from api.evaluation.rate_limit import Meter
 from api.evaluation.refusal import Refusal
 from api.strict_json import BadJson, parse
 
@@ -94,20 +93,19 @@ steps = st.lists(st.floats(0, 2), max_size=60)
 
 @given(st.integers(1, 50), steps)
 def test_no_more_is_let_through_than_the_rate_and_one_burst(per_second: int, pauses: list[float]) -> None:
-    limit, now, let_through = RateLimit(per_second), 1_000.0, 0
+    limit, now, let_through = Meter(per_second), 1_000.0, 0
     for pause in pauses:
         now += pause
         for _ in range(60):
-            let_through += limit.wait("k", now) == 0
+            let_through += limit.wait(now) == 0
     assert let_through <= (now - 1_000) * per_second + max(per_second, 1) + 1
 
 
 @given(st.integers(1, 50), steps)
 def test_who_waits_as_long_as_told_is_let_through(per_second: int, pauses: list[float]) -> None:
-    limit, now = RateLimit(per_second), 1_000.0
+    limit, now = Meter(per_second), 1_000.0
     for pause in pauses:
         now += pause
-        while wait := limit.wait("k", now):
+        while wait := limit.wait(now):
             assert wait <= 1.0 + 1 / per_second
             now += wait + 1e-6
-    assert limit.wait("other", now) == pytest.approx(0)

@@ -79,12 +79,12 @@ steps = st.lists(
 def play(steps: Sequence[Evaluated | TimePassed | Flushed]) -> list[bytes]:
     """The messages that were sent in the end, when the network works again."""
     now, network = START, Network()
-    recorders = [EvaluationRecorder(network, producer=f"p{n}", clock=lambda: now) for n in (0, 1)]
+    recorders = [EvaluationRecorder(network, producer=f"p{n}") for n in (0, 1)]
     for step in steps:
         match step:
             case Evaluated(producer, flag, variant, reason):
                 tally = Tally(("shop", "production", flag, reason, variant))
-                recorders[producer].record([tally], subject=None, position=1)
+                recorders[producer].record([tally], None, 1, now)
             case TimePassed(seconds):
                 now += seconds
             case Flushed(producer, fault):

@@ -38,23 +38,19 @@ class FakeQueue:
 
 
 class Clock:
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> float:
-        return self.now
+    now = NOON
 
 
 class Harness:
     def __init__(self, **settings: Any) -> None:
         self.queue, self.clock = FakeQueue(), Clock()
-        self.recorder = EvaluationRecorder(self.queue, producer="p1", clock=self.clock, **settings)
+        self.recorder = EvaluationRecorder(self.queue, producer="p1", **settings)
 
     def record(self, times: int = 1, *, flag: str = "f", **other: Any) -> None:
         names: dict[str, Any] = {"variant": "on", "reason": "SPLIT", "subject": "user-1"} | other
         tally = Tally(("shop", "production", flag, names["reason"], names["variant"]))
         for _ in range(times):
-            self.recorder.record([tally], subject=names["subject"], position=7)
+            self.recorder.record([tally], names["subject"], 7, self.clock.now)
 
     def counted(self) -> int:
         """What a table would hold that has taken every message."""
@@ -362,7 +358,9 @@ def test_nothing_is_lost_between_the_threads() -> None:
 def test_answers_that_are_given_together_are_counted_one_by_one() -> None:
     h = Harness()
     both = Tally(("shop", "production", "f", "STATIC", "on"), ("shop", "production", "g", "DISABLED", "off"))
-    h.recorder.record([both, Tally(("shop", "production", "f", "STATIC", "on"))], subject="u", position=7)
+    h.recorder.record(
+        [both, Tally(("shop", "production", "f", "STATIC", "on"))], subject="u", position=7, now=NOON
+    )
     h.record(3, reason="STATIC")
     assert h.recorder.recorded == 6
     assert h.recorder.flush()
