@@ -1,12 +1,12 @@
 """Everything one environment's answers depend on, compiled, immutable, and replaced as a whole."""
 
-import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
 from domain.bucketing import bucketing_value
+from domain.collector import collector_held_back
 from domain.conditions import Context, Malformed, Predicate, Scope, Watch, compile_condition, unwatched
 from domain.evaluation import CompiledFlag, FlagDocument, broken_flag, compile_flag
 from domain.segment import SegmentDefinition
@@ -56,7 +56,7 @@ class Ruleset:
         What is broken, and never was in this ruleset, goes on as `last_good` has it. `pause` is called before
         each document; who gives one answers others meanwhile, and looks after the garbage collector too.
         """
-        with _collector_held_back() if pause is None else nullcontext():
+        with collector_held_back() if pause is None else nullcontext():
             return self._updated(documents, last_good or self, pause or _no_pause)
 
     def _updated(
@@ -95,22 +95,6 @@ class Ruleset:
 
 def _no_pause() -> None:
     pass
-
-
-@contextmanager
-def _collector_held_back() -> Iterator[None]:
-    """Compiling makes closures that are all kept.
-
-    Among those of 100,000 flags the collector would look for garbage in vain, again and again, and take twice
-    as long as the compiling itself.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _compile_into(

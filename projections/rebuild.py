@@ -10,8 +10,8 @@ from redis import RedisError
 
 from commands.event_store import EventStore
 from commands.log_reading import Row, each, stream_named
+from domain.collector import collector_held_back
 from domain.envelope import Stream
-from projections.collector import collector_held_back
 from projections.documents import Documents
 from projections.folds import WITHOUT_DOCUMENTS, environments_of, settle_whole
 from projections.frozen import Frozen

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from commands.log_reading import Record, Unreadable, said_of
+from domain.access import ApiKey
 from domain.aggregates import EVOLVE, Folded, State
 from domain.envelope import Recorded
 from projections.documents import Documents, documents_of
@@ -26,12 +27,16 @@ def settle(
 ) -> Settled:
     """The documents of the longest run of events, from the first on, that folds and can be written down.
 
+    An API key that is frozen has none, and so is not in force.
     `records` follow on `before`; `whole` gives the stream from its first event, for when the last state
     cannot be written down and an earlier one has to be found.
     """
     folded, frozen = fold_good(records, before)
     try:
-        return Settled(folded, documents_of(folded, environments) if folded else {}, frozen)
+        documents = documents_of(folded, environments) if folded else {}
+        if frozen and folded and isinstance(folded.state, ApiKey):
+            documents = dict.fromkeys(documents)  # it may have been revoked: a key in doubt opens nothing
+        return Settled(folded, documents, frozen)
     except Exception as problem:  # whatever it is, only this stream has it
         assert folded is not None
         return _last_that_can_be_written(whole(), environments, _frozen(folded.position, problem))

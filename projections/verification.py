@@ -5,7 +5,7 @@ folded an event at a time by `domain.aggregates.fold`; nothing that was kept in 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
@@ -13,8 +13,8 @@ from typing import Literal
 from commands.event_store import EventStore
 from commands.log_reading import Record, Unreadable, each
 from domain.aggregates import Folded, fold
+from domain.collector import collector_held_back
 from domain.envelope import Recorded, Stream, project_stream
-from projections.collector import collector_held_back
 from projections.documents import Documents, Place, documents_of
 from projections.folds import WITHOUT_DOCUMENTS, Folds, environments_of, settle_whole
 from projections.frozen import Frozen
@@ -175,11 +175,16 @@ class _Share:
     def documents(self) -> Iterator[Documents]:
         for stream, folded in self._states.items():
             environments = environments_of(self._states.get(project_stream(stream.project)))
+            if stream in self._stopped:
+                yield self._settled(stream, environments)
+                continue
             try:
                 yield documents_of(folded, environments)
             except Exception:  # as above
-                whole = self._log.load_each(stream, until=self._until)
-                yield settle_whole(whole, environments).documents
+                yield self._settled(stream, environments)
+
+    def _settled(self, stream: Stream, environments: Sequence[str]) -> Documents:
+        return settle_whole(self._log.load_each(stream, until=self._until), environments).documents
 
 
 def _readable(record: Record) -> Recorded:

@@ -11,13 +11,13 @@ from redis.exceptions import NoPermissionError
 
 from commands.codec import EVENTS
 from commands.event_store import Append, EventStore
-from commands.models import CreateEnvironment
+from commands.models import CreateEnvironment, IssueKey
 from deploy.processes.projector import refuse_eviction
 from deploy.told import Told
-from domain.envelope import Stream, flag_stream, project_stream
+from domain.envelope import Stream, flag_stream, key_stream, project_stream
 from domain.events import FlagTurnedOff, FlagTurnedOn
 from projections import settling
-from projections.documents import Place, documents_of
+from projections.documents import KEYS, Place, documents_of
 from projections.eviction import eviction_policy
 from projections.follower import Follower
 from projections.lease import Beating, Lease
@@ -96,6 +96,20 @@ def test_an_unreadable_event_freezes_its_flag_and_nothing_else(
         "flag/shop/checkout": (position, "no event is called FlagPainted in this version")
     }
     assert len(caplog.records) == 1
+
+
+def test_a_key_in_doubt_opens_nothing(shop: Shop, rulesets: RulesetStore) -> None:
+    for key_id in ("sound", "doubtful"):
+        key = {"project": "shop", "environment": "production", "id": key_id}
+        shop.give(IssueKey(**key, name="web", kind="server", digest=key_id))
+    rebuild(shop.store, rulesets)
+    append_unreadable(shop.store, key_stream("shop", "doubtful"))
+    catch_up(shop, rulesets)
+    generation = rulesets.live()
+    assert generation
+    found = {place.field for place, _ in rulesets.documents(generation) if place.scope == KEYS}
+    assert found == {"sound"}
+    assert in_step(shop, rulesets)
 
 
 def test_an_event_that_does_not_follow_freezes_its_flag_too(shop: Shop, rulesets: RulesetStore) -> None:
