@@ -41,6 +41,7 @@ check: install ## Linters, types, layers, then the tests
 bench: $(BENCH_INSTALLED) ## Serve evaluations beside nginx, uvicorn and FastAPI, and compare: 10 minutes
 	$(BIN)/python -m tests.benchmarks.serving --into .bench
 	$(BENCH_BIN)/python -m tests.benchmarks.serving_picture .bench/serving.json .bench/serving.png
+	$(BIN)/python -m tests.benchmarks.rebuild
 
 bench-engine: $(BENCH_INSTALLED) ## Time one evaluation beside every other engine that can be installed
 	$(BENCH_BIN)/python -m tests.benchmarks.engines
