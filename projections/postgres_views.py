@@ -35,6 +35,7 @@ class PostgresView(Pooled, ABC):
     unavailable = ViewUnavailable
     name: str
     tables: str
+    takes_unreadable = False
 
     @abstractmethod
     def write(self, batch: list[Recorded], folds: Folds, *, after: int) -> None:
@@ -42,12 +43,22 @@ class PostgresView(Pooled, ABC):
 
     def create_tables(self) -> None:
         with self.connection() as connection:
+            if self._is_there(connection):
+                return
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (SETUP_LOCK,))
             connection.execute(VIEWS)
             connection.execute(self.tables.encode())
             connection.execute(
                 "INSERT INTO togglemaster_views VALUES (%s, 0) ON CONFLICT DO NOTHING", (self.name,)
             )
+
+    def _is_there(self, connection: psycopg.Connection[Any]) -> bool:
+        """Tables come with the row. To make them again could deadlock with somebody who writes."""
+        row = connection.execute("SELECT to_regclass('togglemaster_views') IS NOT NULL AS made").fetchone()
+        if not row or not row["made"]:
+            return False
+        named = "SELECT 1 FROM togglemaster_views WHERE name = %s"
+        return connection.execute(named, (self.name,)).fetchone() is not None
 
     def position(self) -> int:
         with self.connection() as connection:

@@ -19,10 +19,11 @@ log = logging.getLogger(__name__)
 class View(Protocol):
     """A read model that keeps its own position.
 
-    One that has `takes_unreadable` is given what cannot be read as well; for others it raises.
+    One that `takes_unreadable` is given what cannot be read as well; to others it is an error.
     """
 
     name: str
+    takes_unreadable: bool
 
     def position(self) -> int: ...
 
@@ -35,7 +36,7 @@ class Projector:
 
     def __init__(self, log: Log, view: View) -> None:
         self.view = view
-        self._read = log.read_each if getattr(view, "takes_unreadable", False) else log.read
+        self._read = log.read_each if view.takes_unreadable else log.read
         self._folds = Folds(log)
         self._expected: int | None = None
 
