@@ -64,6 +64,7 @@ class Results:
     bulk_flags: dict[str, int] = field(default_factory=dict)
     storm: Samples = field(default_factory=dict)
     slow: Samples = field(default_factory=dict)
+    outage: Samples = field(default_factory=dict)
     propagation: dict[str, list[Delays]] = field(default_factory=dict)
 
     def dump(self, file: Path) -> None:
@@ -73,7 +74,7 @@ class Results:
 
 def load(file: Path) -> Results:
     found = json.loads(file.read_text())
-    for group in ("single", "bulk", "storm", "slow"):
+    for group in ("single", "bulk", "storm", "slow", "outage"):
         found[group] = _each(found[group], lambda sample: Sample(**sample))
     found["propagation"] = _each(found["propagation"], lambda delays: Delays(**delays))
     return Results(**found)

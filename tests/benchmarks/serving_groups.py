@@ -12,13 +12,14 @@ from typing import NamedTuple
 from rich.progress import Progress
 
 from tests.benchmarks.serving_contenders import Contenders, Server
-from tests.benchmarks.serving_figures import Results, Samples, figure
+from tests.benchmarks.serving_figures import Results, Sample, Samples, figure
 from tests.benchmarks.serving_flags import MIXES, World, Worlds
 from tests.benchmarks.serving_load import Case, Load
+from tests.benchmarks.serving_outage import kill_redis_and_postgresql, redis_hangs
 from tests.benchmarks.serving_propagation import delays
 from tests.benchmarks.serving_slow import CLIENTS, slow_clients
 from tests.benchmarks.serving_storm import COMMANDS_A_SECOND, Commit, a_second, projector, storm
-from tests.benchmarks.serving_table import NGINX, NOTIFIED, POLLED, QUIET, SLOW, STORM, UVICORN
+from tests.benchmarks.serving_table import GONE, HUNG, NGINX, NOTIFIED, POLLED, QUIET, SLOW, STORM, UVICORN
 from tests.benchmarks.serving_tools import Tool
 
 NOISE = 0.05  # of the server's core; a quiet machine stays well below
@@ -79,7 +80,10 @@ class Bench:
 
     def note_others(self) -> None:
         """How much of it was somebody else's doing."""
-        groups = (self.results.single, self.results.bulk, self.results.storm, self.results.slow)
+        groups = (
+            *(self.results.single, self.results.bulk),
+            *(self.results.storm, self.results.slow, self.results.outage),
+        )
         shares = [each.others_busy for group in groups for samples in group.values() for each in samples]
         if shares and max(shares) > NOISE:
             usual, worst = f"{median(shares):.0%}", f"{max(shares):.0%}"
@@ -133,6 +137,26 @@ class Bench:
             cases = [Case(QUIET, server, world.single()), Case(SLOW, server, world.single(), meanwhile)]
             self.results.slow = self._in_turn("slow clients", cases)
         self.results.notes.append(f"slow clients: {CLIENTS:,} at any time; {sum(cut):,} cut off and replaced")
+
+    def outage(self) -> None:
+        """While Redis hangs, and once Redis and PostgreSQL are gone; the last group, as they stay so."""
+        world, stack = self._world("many"), self.worlds.stack
+        requests = world.single()
+        with self.contenders.ours(world) as server:
+            hung = Case(HUNG, server, requests, partial(redis_hangs, stack))
+            self.results.outage = self._in_turn("outage", [Case(QUIET, server, requests), hung])
+            kill_redis_and_postgresql(stack)
+            with server.child.awake(), self._told("killed", self.scale.rounds) as tell:
+                self.results.outage[GONE] = [
+                    self._measured(Case(GONE, server, requests), tell) for _ in range(self.scale.rounds)
+                ]
+        for case in (HUNG, GONE):
+            asked = sum(sample.requests for sample in self.results.outage[case])
+            self.results.notes.append(f"{case}: {asked:,} evaluations, none failed")
+
+    def _measured(self, case: Case, tell: Callable[[str], None]) -> Sample:
+        tell(case.name)
+        return self.load.measure(case, self.scale.seconds)
 
     def propagation(self) -> None:
         """From commit to answer, with NOTIFY and without."""
@@ -192,6 +216,7 @@ class GroupName(StrEnum):
     STORM = "storm"
     SLOW = "slow"
     PROPAGATION = "propagation"
+    OUTAGE = "outage"
 
 
 GROUPS: Mapping[GroupName, Callable[[Bench], None]] = {
@@ -200,4 +225,5 @@ GROUPS: Mapping[GroupName, Callable[[Bench], None]] = {
     GroupName.STORM: Bench.storm,
     GroupName.SLOW: Bench.slow,
     GroupName.PROPAGATION: Bench.propagation,
+    GroupName.OUTAGE: Bench.outage,
 }

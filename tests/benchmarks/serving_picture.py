@@ -51,7 +51,7 @@ def panels(results: Results) -> list[Panel]:
         found.append(Panel(title, "milliseconds", list(group), latency, "{:,.1f}".format, logarithmic=True))
     if results.bulk:
         found.append(_bulk(results))
-    if results.storm or results.slow:
+    if results.storm or results.slow or results.outage:
         found.append(_bad_days(results))
     if results.propagation:
         found.append(_propagation(results))
@@ -70,7 +70,7 @@ def _bulk(results: Results) -> Panel:
 
 def _bad_days(results: Results) -> Panel:
     rows, rates, latencies = [], [], []
-    for group in (results.storm, results.slow):
+    for group in (results.storm, results.slow, results.outage):
         for case in (case for case in group if case != QUIET):
             rows.append(case)
             rates.append(ratio(group[case], group[QUIET]))

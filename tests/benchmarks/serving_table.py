@@ -17,6 +17,7 @@ from tests.benchmarks.serving_figures import (
 
 NGINX, UVICORN = "nginx, fixed answer", "uvicorn, fixed answer"
 QUIET, STORM, SLOW = "quiet", "50 commands a second", "1,000 slow clients"
+HUNG, GONE = "Redis hangs", "Redis and PostgreSQL killed"
 NOTIFIED, POLLED = "NOTIFY arrives", "NOTIFY is dead"
 RATIO_DIGITS, MS_DIGITS = 2, 2
 SPREAD = "median, below it min..max of the rounds"
@@ -27,7 +28,12 @@ def tables(results: Results) -> Iterator[Table]:
         yield _single(results.single)
     if results.bulk:
         yield _bulk(results.bulk, results.bulk_flags)
-    for title, group in {"During a storm of commands": results.storm, "Slow clients": results.slow}.items():
+    bad_days = {
+        "During a storm of commands": results.storm,
+        "Slow clients": results.slow,
+        "Without what it depends on": results.outage,
+    }
+    for title, group in bad_days.items():
         if group:
             yield _against_quiet(title, group)
     if results.propagation:
