@@ -313,7 +313,7 @@ def test_without_dynamodb_analytics_answers_503(api: Management) -> None:
 
 def test_without_postgresql_it_answers_503_and_says_so() -> None:
     url = f"postgresql://postgres@127.0.0.1:{free_port()}/none"
-    found = parts_at(url)
+    found = parts_at(url, postgres_seconds=1.2)
     with TestClient(create_app(found), raise_server_exceptions=False) as client:
         for path in ("", "/default"):
             answer = client.get(f"/api/v1/projects{path}", headers={"X-API-Key": ADMIN})

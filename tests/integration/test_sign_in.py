@@ -317,7 +317,7 @@ def test_only_digests_of_refresh_tokens_are_kept(ana: Ana, tables: PrivateTables
 
 
 def test_without_postgresql_nobody_signs_in() -> None:
-    found = parts_at(NOWHERE)
+    found = parts_at(NOWHERE, postgres_seconds=1.2)
     token = found.people.tokens.issue(Person(ID, EMAIL, "Ana"))
     with TestClient(create_app(found), raise_server_exceptions=False) as client:
         ana = Ana(client)
