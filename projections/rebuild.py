@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import groupby
+from itertools import count, groupby
 from time import sleep
 
 from redis import RedisError
@@ -33,6 +33,7 @@ from projections.verification import (
 __all__ = ["Drift", "Status", "expected_documents", "status_of", "verify"]  # beside what is made here
 
 WRITTEN_AT_ONCE = 2_000  # documents that wait in memory
+TRIES_TO_KEEP = 10  # to swap with both generations at one position; one is enough unless commands never pause
 WORTH_KEEPING = 10_000  # positions that a live model may be behind and still be brought up to be kept
 
 Progress = Callable[[str, int, int], None]
@@ -161,8 +162,11 @@ class _Making:
         compared with a fold of its own of the whole streams that they belong to.
         """
         own = Projector(self._log, RulesetView(self._store, self.generation))
-        while True:
+        for attempt in count():
             keep = self._bring_together(own)
+            if attempt >= TRIES_TO_KEEP:  # commands come faster than two can be brought together
+                own.catch_up()
+                keep = False
             self._check_since()
             self._refuse(self._store.frozen(self.generation))
             try:
@@ -229,8 +233,8 @@ class _Making:
 
     def _bring_together(self, own: Projector) -> bool:
         """Whether the old generation can be kept; then it is at the same position, or was a moment ago."""
-        head, reached = self._log.head(), self._store.position(self.generation)
         live = self._store.position(self._before) if self._before else 0
+        head, reached = self._log.head(), self._store.position(self.generation)  # read later: never behind it
         if self._before is None or live > head or live < reached - WORTH_KEEPING:
             own.catch_up()
             return False
