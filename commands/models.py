@@ -10,9 +10,10 @@ from commands.people_models import PeopleCommand
 from commands.token_models import Overlap, TokenCommand
 from domain import limits
 from domain.events import FlagKind, KeyKind
+from domain.recording import Recording
 from domain.segment import SegmentDefinition
 from domain.targeting import Salt, Targeting
-from domain.values import FlagKey, FlagType, Model, Slug, Text, VariantName
+from domain.values import ABSENT, FlagKey, FlagType, Model, Slug, Text, VariantName
 from domain.webhook import Address
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -38,12 +39,14 @@ class RenameProject(Model):
 
 
 class ChangeEnvironment(Model):
-    """`approvals` is how many others have to approve a change there. What is absent stays."""
+    """`approvals` is how many others have to approve a change there. What is absent stays; `recording` is
+    replaced as a whole."""
 
     project: Slug
     environment: Slug
     name: Name | None = None
     approvals: Annotated[int, Field(ge=0, le=limits.APPROVALS)] | None = None
+    recording: Recording | None = ABSENT
 
 
 class FlagDefinition(Model):

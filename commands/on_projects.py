@@ -31,7 +31,11 @@ def _create_environment(work: UnitOfWork, command: CreateEnvironment, _: Salt) -
 def _change_environment(work: UnitOfWork, command: ChangeEnvironment, _: Salt) -> Stream:
     stream, found = project_stream(command.project), the_project(work, command.project)
     changes = project.change_environment(
-        found, key=command.environment, name=command.name, approvals=command.approvals
+        found,
+        key=command.environment,
+        name=command.name,
+        approvals=command.approvals,
+        recording=command.recording,
     )
     work.decide(stream, changes)
     return stream

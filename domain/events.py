@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, JsonValue
 
 from domain.change_events import ChangeEvent, PlanEvent
 from domain.person_events import PersonEvent
+from domain.recording import Recording
 from domain.targeting import Condition, Prerequisite, Rule, Serve, Target, Targeting
 from domain.token_events import TokenEvent
 from domain.values import ABSENT, FlagType, Model
@@ -44,6 +45,11 @@ class ApprovalsChanged(Model):
 
     environment: str
     approvals: int
+
+
+class RecordingChanged(Model):
+    environment: str
+    recording: Recording
 
 
 class FlagCreated(Model):
@@ -238,7 +244,14 @@ class WebhookRemoved(Model):
     pass
 
 
-ProjectEvent = ProjectCreated | ProjectRenamed | EnvironmentCreated | EnvironmentRenamed | ApprovalsChanged
+ProjectEvent = (
+    ProjectCreated
+    | ProjectRenamed
+    | EnvironmentCreated
+    | EnvironmentRenamed
+    | ApprovalsChanged
+    | RecordingChanged
+)
 TargetingEvent = (
     FlagTurnedOn
     | FlagTurnedOff

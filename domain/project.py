@@ -11,7 +11,9 @@ from domain.events import (
     ProjectCreated,
     ProjectEvent,
     ProjectRenamed,
+    RecordingChanged,
 )
+from domain.recording import AS_INSTALLED, Recording
 
 FIRST_ENVIRONMENTS = {"development": "Development", "staging": "Staging", "production": "Production"}
 
@@ -22,6 +24,7 @@ class Project:
     name: str
     environments: dict[str, str] = field(default_factory=dict)  # key -> name
     approvals: dict[str, int] = field(default_factory=dict)  # environment -> how many, where any are required
+    recordings: dict[str, Recording] = field(default_factory=dict)  # environment -> where it was ever said
 
 
 def evolve(project: Project | None, event: ProjectEvent) -> Project:
@@ -38,6 +41,9 @@ def evolve(project: Project | None, event: ProjectEvent) -> Project:
             assert project is not None
             others = {each: number for each, number in project.approvals.items() if each != key}
             return replace(project, approvals={**others, key: approvals} if approvals else others)
+        case RecordingChanged(environment=key, recording=recording):
+            assert project is not None
+            return replace(project, recordings={**project.recordings, key: recording})
         case _:
             assert_never(event)
 
@@ -66,7 +72,12 @@ def rename(project: Project | None, *, name: str) -> tuple[ProjectEvent, ...]:
 
 
 def change_environment(
-    project: Project | None, *, key: str, name: str | None, approvals: int | None
+    project: Project | None,
+    *,
+    key: str,
+    name: str | None = None,
+    approvals: int | None = None,
+    recording: Recording | None = None,
 ) -> tuple[ProjectEvent, ...]:
     """What is None stays as it is."""
     found = existing(project)
@@ -76,6 +87,8 @@ def change_environment(
         events.append(EnvironmentRenamed(environment=key, name=name))
     if approvals is not None and approvals != found.approvals.get(key, 0):
         events.append(ApprovalsChanged(environment=key, approvals=approvals))
+    if recording is not None and recording != found.recordings.get(key, AS_INSTALLED):
+        events.append(RecordingChanged(environment=key, recording=recording))
     return tuple(events)
 
 

@@ -7,6 +7,8 @@ digest, `@environments` for the list of all scopes of the first sort.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from pydantic import BaseModel
+
 from domain.access import ApiKey
 from domain.aggregates import Folded
 from domain.change import Change
@@ -16,6 +18,7 @@ from domain.flag import Flag
 from domain.person import Person
 from domain.plan import Plan
 from domain.project import Project
+from domain.recording import AS_INSTALLED, Recording
 from domain.ruleset import FLAG, SEGMENT, SegmentDocument
 from domain.segment import Segment
 from domain.token import AccessToken
@@ -54,6 +57,16 @@ class EnvironmentDocument(Model):
     project: str
     environment: str
     name: str
+    recording: Recording | None = ABSENT
+
+
+class _Recorded(BaseModel):
+    recording: Recording = AS_INSTALLED
+
+
+def recording_of(document: str) -> Recording:
+    """Of an environment's document. Raises ValidationError."""
+    return _Recorded.model_validate_json(document).recording
 
 
 def scope_of(project: str, environment: str) -> str:
@@ -126,7 +139,9 @@ def _key(key: ApiKey) -> str | None:
 
 def _environments(project: Project) -> Iterator[tuple[Place, str]]:
     for key, name in project.environments.items():
-        document = EnvironmentDocument(project=project.key, environment=key, name=name)
+        document = EnvironmentDocument(
+            project=project.key, environment=key, name=name, recording=project.recordings.get(key)
+        )
         yield Place(ENVIRONMENTS, scope_of(project.key, key)), document.model_dump_json()
 
 

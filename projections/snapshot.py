@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from domain.recording import AS_INSTALLED, Recording
 from domain.ruleset import DocumentName, Pause, Ruleset
-from projections.documents import ENVIRONMENTS, KEYS, Documents, KeyDocument, Place, by_scope
+from projections.documents import ENVIRONMENTS, KEYS, Documents, KeyDocument, Place, by_scope, recording_of
 from projections.texts import Texts
 
 Held = Mapping[str, Mapping[str, str]]
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Immutable; `updated` and `replaced` give the next one. `environments` by scope, `keys` by digest.
+    """Immutable; `updated` and `replaced` give the next one. `keys` are by digest, the others by scope.
 
     `documents` is what all of it was made of. What does not compile goes on as it last did.
     """
@@ -34,6 +35,7 @@ class Snapshot:
     position: int = 0
     environments: Mapping[str, Ruleset] = field(default_factory=dict)
     keys: Mapping[str, KeyDocument] = field(default_factory=dict)
+    recordings: Mapping[str, Recording] = field(default_factory=dict)
     documents: Mapping[str, Texts] = field(default_factory=dict)
 
     def updated(self, documents: Documents, *, position: int, pause: Pause | None = None) -> "Snapshot":
@@ -53,6 +55,7 @@ class Snapshot:
 
     def _with(self, changes: Changes, generation: str, position: int, pause: Pause | None) -> "Snapshot":
         environments, keys, documents = dict(self.environments), self.keys, dict(self.documents)
+        recordings = dict(self.recordings)
         for scope, fields in changes.items():
             if scope == KEYS:
                 keys = _keys_with(keys, _paced(fields, pause))
@@ -63,9 +66,11 @@ class Snapshot:
         for scope, document in changes.get(ENVIRONMENTS, ()):
             if document is None:
                 environments.pop(scope, None)
+                recordings.pop(scope, None)
             else:
                 environments.setdefault(scope, NO_RULES)
-        return Snapshot(generation, position, environments, keys, documents)
+                recordings[scope] = _recording(document, recordings.get(scope, AS_INSTALLED))
+        return Snapshot(generation, position, environments, keys, recordings, documents)
 
 
 def snapshot_of(
@@ -108,6 +113,14 @@ def _keys_with(
             except ValidationError as problem:
                 log.warning("a key cannot be read and is not in force: %s", problem)
     return made
+
+
+def _recording(document: str, last_good: Recording) -> Recording:
+    try:
+        return recording_of(document)
+    except ValidationError as problem:
+        log.warning("what to record cannot be read and stays as it was: %s", problem)
+        return last_good
 
 
 def _name(field: str) -> DocumentName:

@@ -8,6 +8,7 @@ from api.evaluation.rate_limit import Meter
 from api.evaluation.refusal import Refusal
 from domain.access import digest, is_well_formed
 from domain.evaluation import CompiledFlag
+from domain.recording import AS_INSTALLED
 from domain.ruleset import Ruleset
 from projections.documents import KeyDocument, scope_of
 from projections.snapshot import Snapshot
@@ -20,8 +21,8 @@ class Caller:
     """A key, and the ruleset of its environment, both from one snapshot."""
 
     __slots__ = (
-        *("digest", "digits", "flags", "key", "meter"),
-        *("noted_at", "position", "ruleset", "scope", "until"),
+        *("digest", "digits", "flags", "key", "meter", "noted_at"),
+        *("position", "recording", "ruleset", "scope", "until"),
     )
 
     def __init__(self, snapshot: Snapshot, key: KeyDocument, sha: str, meter: Meter) -> None:
@@ -31,6 +32,7 @@ class Caller:
         self.until = inf if key.expires_at is None else key.expires_at
         self.ruleset = snapshot.environments.get(self.scope, Ruleset())
         self.flags = self.ruleset.flags
+        self.recording = snapshot.recordings.get(self.scope, AS_INSTALLED)
         self.position = snapshot.position
         self.digits = b"%d" % snapshot.position
         self.meter = meter

@@ -18,6 +18,7 @@ from api.management.shapes import (
 from commands.models import ChangeEnvironment, CreateEnvironment, CreateProject, Name, RenameProject
 from domain import limits
 from domain.envelope import project_stream
+from domain.recording import Recording
 from domain.values import Model, Slug
 
 router = APIRouter(prefix="/projects", tags=["projects"], route_class=StrictRoute)
@@ -64,10 +65,12 @@ def create_environment(project: Slug, body: NewProject, write: Administrator) ->
 
 
 class EnvironmentChange(Model):
-    """What is absent stays. With `approvals`, changes are proposed and that many others approve them."""
+    """What is absent stays. With `approvals`, changes are proposed and that many others approve them.
+    `recording` is replaced as a whole."""
 
     name: Name | None = None
     approvals: Annotated[int, Field(ge=0, le=limits.APPROVALS)] | None = None
+    recording: Recording | None = None
 
 
 @router.patch("/{project}/environments/{environment}")
@@ -75,7 +78,11 @@ def change_environment(
     project: Slug, environment: Slug, body: EnvironmentChange, write: Administrator
 ) -> ProjectAnswer:
     command = ChangeEnvironment(
-        project=project, environment=environment, name=body.name, approvals=body.approvals
+        project=project,
+        environment=environment,
+        name=body.name,
+        approvals=body.approvals,
+        recording=body.recording,
     )
     return project_answer(write.give(command))
 

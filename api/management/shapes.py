@@ -10,6 +10,7 @@ from domain.aggregates import Folded
 from domain.events import FlagKind, KeyKind
 from domain.flag import Flag
 from domain.project import Project
+from domain.recording import AS_INSTALLED, Recording
 from domain.segment import Segment
 from domain.targeting import Condition, Targeting
 from domain.values import FlagType
@@ -32,6 +33,7 @@ class EnvironmentShape(BaseModel):
     key: str
     name: str
     approvals: int = 0
+    recording: Recording = AS_INSTALLED
 
 
 class ProjectShape(BaseModel):
@@ -163,7 +165,12 @@ def project_answer(folded: Folded) -> ProjectAnswer:
 
 def environment_shapes(project: Project) -> list[EnvironmentShape]:
     return [
-        EnvironmentShape(key=key, name=name, approvals=project.approvals.get(key, 0))
+        EnvironmentShape(
+            key=key,
+            name=name,
+            approvals=project.approvals.get(key, 0),
+            recording=project.recordings.get(key, AS_INSTALLED),
+        )
         for key, name in project.environments.items()
     ]
 

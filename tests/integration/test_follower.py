@@ -12,6 +12,7 @@ from commands.models import IssueKey, RevokeKey
 from deploy.embedded import free_port
 from deploy.processes.common import redis_client
 from deploy.settings import Settings
+from domain.recording import AS_INSTALLED, Recording
 from projections import follower as follower_module
 from projections.documents import ENVIRONMENTS, KEYS, Place
 from projections.follower import Follower
@@ -20,7 +21,7 @@ from projections.projector import Projector, RulesetView
 from projections.rebuild import rebuild
 from projections.ruleset_store import RulesetStore
 from projections.snapshot import Snapshot
-from tests.integration.handmade import SCOPE, Model, copies, eventually, key_document, of_one_position
+from tests.integration.handmade import ENVIRONMENT, SCOPE, Model, copies, eventually, key_document, of_one_position
 from tests.integration.shop import Shop
 
 
@@ -150,6 +151,21 @@ def test_an_environment_that_is_gone_is_gone(model: Model, follower: Follower) -
     model.fill(8, generation="g2")
     follower.sync()
     assert set(follower.snapshot.environments) == {SCOPE}
+
+
+def test_what_is_recorded_follows_and_what_cannot_be_read_of_it_stays(
+    model: Model, follower: Follower, caplog: pytest.LogCaptureFixture
+) -> None:
+    model.fill(5)
+    follower.sync()
+    assert follower.snapshot.recordings[SCOPE] == AS_INSTALLED
+    model.write({ENVIRONMENT: '{"recording": {"mode": "none"}}'})
+    follower.sync()
+    assert follower.snapshot.recordings[SCOPE] == Recording(mode="none")
+    model.write({ENVIRONMENT: '{"recording": {"mode": "everything"}}'})
+    follower.sync()
+    assert follower.snapshot.recordings[SCOPE] == Recording(mode="none")
+    assert "what to record cannot be read" in caplog.text
 
 
 def test_a_stream_that_cannot_be_read_is_gone_around(

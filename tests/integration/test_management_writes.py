@@ -76,9 +76,19 @@ def test_projects_and_environments_are_renamed(api: Management) -> None:
     assert api.ask("PATCH", "/default", {"name": "Shop"}).json()["name"] == "Shop"
     path = "/default/environments/production"
     changed = api.ask("PATCH", path, {"name": "Live", "approvals": 2}).json()["environments"][2]
-    assert changed == {"key": "production", "name": "Live", "approvals": 2}
+    as_installed = {"pseudonymise": False, "attributes": []}
+    assert changed == {"key": "production", "name": "Live", "approvals": 2, "recording": as_installed}
     refused(api.ask("PATCH", path, {"approvals": 11}), 422, "approvals")
     refused(api.ask("PATCH", "/default/environments/qa", {"name": "QA"}), 404, "'qa'")
+
+
+def test_what_an_environment_records_is_said_and_shown(api: Management) -> None:
+    path = "/default/environments/production"
+    recording = {"mode": "exposures", "pseudonymise": True, "attributes": ["country"]}
+    api.ask("PATCH", path, {"recording": recording})
+    shown = api.ask("GET", "/default/environments").json()
+    assert [each["recording"] for each in shown if each["key"] == "production"] == [recording]
+    refused(api.ask("PATCH", path, {"recording": {"mode": "some"}}), 422, "recording.mode")
 
 
 def test_an_environment_that_wants_approvals_takes_no_direct_writes(api: Management) -> None:

@@ -15,11 +15,13 @@ from domain.events import (
     KeyRevoked,
     ProjectCreated,
     ProjectRenamed,
+    RecordingChanged,
     SegmentArchived,
     SegmentChanged,
     SegmentCreated,
 )
 from domain.project import Project, require_environment
+from domain.recording import Recording
 from domain.segment import SegmentDefinition
 from domain.targeting import Constant
 from tests.unit.decisions import given
@@ -66,6 +68,18 @@ def test_an_environment_is_renamed_and_asks_for_approvals() -> None:
     given("project", *PROJECT, two, none).when(change, name=None, approvals=0).stays_quiet()
     given("project", *PROJECT).when(project.change_environment, key="qa", name="QA", approvals=None).refuses(
         NotFound, "'qa'"
+    )
+
+
+def test_what_is_recorded_in_an_environment_is_changed_as_a_whole() -> None:
+    change = partial(project.change_environment, key="staging")
+    exposures, nothing = Recording(mode="exposures", attributes=("country",)), Recording(mode="none")
+    begun = RecordingChanged(environment="staging", recording=exposures)
+    given("project", *PROJECT).when(change, recording=exposures).then(begun)
+    given("project", *PROJECT).when(change, recording=Recording()).stays_quiet()
+    given("project", *PROJECT, begun).when(change, recording=exposures).stays_quiet()
+    given("project", *PROJECT, begun).when(change, recording=nothing).then(
+        RecordingChanged(environment="staging", recording=nothing)
     )
 
 
