@@ -18,14 +18,18 @@ class Listener:
         self._url = url
         self._connection: psycopg.Connection | None = None
 
-    def wait(self, seconds: float) -> None:
-        """Returns when something was appended, or after that time; PostgreSQL being down is no error here."""
+    def wait(self, seconds: float) -> bool:
+        """Whether something was appended, as soon as that is heard, or when that time is over without it.
+
+        PostgreSQL being down is no error here.
+        """
         try:
             connection = self._connection or self._listen()
-            next(connection.notifies(timeout=seconds, stop_after=1), None)
+            return next(connection.notifies(timeout=seconds, stop_after=1), None) is not None
         except psycopg.Error:
             self.close()
             time.sleep(seconds)
+            return False
 
     def close(self) -> None:
         connection, self._connection = self._connection, None

@@ -13,7 +13,7 @@ from domain.evaluation import CompiledFlag
 from projections.copy_keeper import CopyKeeper
 from projections.last_known_good import Copy
 from projections.pauses import Pauses
-from projections.ruleset_store import CHANNEL, Change, RulesetStore
+from projections.ruleset_store import CHANNEL, Change, Look, RulesetStore
 from projections.snapshot import Snapshot
 from projections.whole_model import read_whole
 
@@ -102,29 +102,29 @@ class Follower:
 
     def sync(self) -> None:
         """Brings the snapshot to where the model is. Raises RedisError."""
-        asked_at, generation = monotonic(), self._store.live()
-        if generation is None:
+        asked_at, served = monotonic(), self.snapshot
+        look = self._store.look(served.generation, after=served.position)
+        if look.live is None:
             return
-        read = self._follow if generation == self.snapshot.generation else self._read_everything
         self._problem = ""
-        if read(generation):
+        if self._follow(look) if look.live == served.generation else self._read_everything(look.live):
             self.synced_at = asked_at
 
-    def _follow(self, generation: str) -> bool:
+    def _follow(self, look: Look) -> bool:
         """Whether the snapshot is now what the model is."""
-        head = self._store.position(generation)
-        if self._is_behind(head):
+        generation = self.snapshot.generation
+        if self._is_behind(look.position):
             return False
-        for change in self._changes(generation):
+        for change in self._changes(look):
             if change.after != self.snapshot.position:
                 return self._read_everything(generation)
             self._swap(self.snapshot.updated(change.documents, position=change.position, pause=self._pause))
         # Where the changes in between are gone, or never were announced, they do not lead to the head.
-        return self.snapshot.position >= head or self._read_everything(generation)
+        return self.snapshot.position >= look.position or self._read_everything(generation)
 
-    def _changes(self, generation: str) -> list[Change]:
+    def _changes(self, look: Look) -> list[Change]:
         try:
-            return self._store.changes(generation, after=self.snapshot.position)
+            return look.changes()
         except (ValueError, LookupError, TypeError) as problem:
             log.warning("the stream of changes cannot be read, reading everything instead: %r", problem)
             return []

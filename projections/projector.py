@@ -9,7 +9,7 @@ from domain.envelope import Recorded, Stream
 from projections.folds import Folds, Log
 from projections.frozen import Frozen
 from projections.lease import Lease
-from projections.ruleset_store import Fenced, Moved, RulesetStore
+from projections.ruleset_store import Fenced, Moved, Pointers, RulesetStore
 
 BATCH = 200  # events; bounds how long one write holds Redis and how large a change can be
 
@@ -40,9 +40,16 @@ class Projector:
         self._folds = Folds(log)
         self._expected: int | None = None
 
-    def step(self, until: int | None = None) -> int:
-        """Applies the next batch and returns how many events it had; 0 at the head of the log, or `until`."""
-        after = self.view.position()
+    def step(self, until: int | None = None, *, trusting: bool = False) -> int:
+        """Applies the next batch and returns how many events it had; 0 at the head of the log, or `until`.
+
+        `trusting` goes on from where the last step ended, unless that failed, without asking the view whether
+        it is still there. A view that is not refuses what is written, but where nothing is there to be
+        written nobody notices.
+        """
+        after = self._expected if trusting else None
+        if after is None:
+            after = self.view.position()
         if after != self._expected:
             self._folds.forget()
         batch: Sequence[Recorded] | Sequence[Record] = self._read(after=after, limit=BATCH, until=until)
@@ -73,17 +80,22 @@ class RulesetView:
         was asked for, before the log was read."""
         self._store, self._fixed, self._lease = store, generation, lease
         self._epoch = 0
+        self._pointers: Pointers = (None, None)
         self._generation = generation or ""
         self._frozen: dict[str, Frozen] = {}
         self._frozen_at: tuple[str, int] | None = None
 
     def position(self) -> int:
-        """Raises NoLiveGeneration when there is no model; a rebuild makes one. Fenced without the lease."""
+        """Raises NoLiveGeneration when there is no model; a rebuild makes one. Fenced without the lease.
+
+        What is written afterwards is for the generation that was live now, as long as it is.
+        """
         if self._lease:
             self._epoch = self._lease.number
             if not self._epoch:
                 raise Fenced("another projector holds the lease")
-        generation = self._fixed or self._store.live()
+        self._pointers = self._store.pointers()
+        generation = self._fixed or self._pointers[0]
         if generation is None:
             raise NoLiveGeneration("Redis has no live ruleset")
         self._generation = generation
@@ -100,6 +112,7 @@ class RulesetView:
             announce=self._fixed is None,
             frozen=frozen,
             epoch=self._epoch,
+            pointers=None if self._fixed else self._pointers,
         )
         self._learn(frozen)
         self._frozen_at = self._generation, to

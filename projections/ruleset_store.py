@@ -49,6 +49,10 @@ PROJECTOR_LAPSE_SECONDS = 0.8  # four beats; with one more look a dead projector
 REBUILD_LAPSE_SECONDS = 3.0  # a rebuild that is taken for dead by mistake is lost work
 
 
+Pointers = tuple[str | None, str | None]
+"""The live generation, and the one that is kept for going back."""
+
+
 class Moved(Exception):
     """The model is not at the position it was to be written from."""
 
@@ -60,6 +64,19 @@ class Change:
     after: int
     position: int
     documents: Documents
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The live generation, and of the one that was asked about its position and what was written since."""
+
+    live: str | None
+    position: int
+    entries: Sequence[Any]
+
+    def changes(self) -> list[Change]:
+        """Raises ValueError, LookupError or TypeError for what is no change."""
+        return [_decode(fields[b"change"]) for _, fields in self.entries]
 
 
 class Fenced(Moved):
@@ -91,11 +108,11 @@ class RulesetStore:
 
     def live(self) -> str | None:
         """The generation in use; None while there is none."""
-        return self._pointers()[0]
+        return self.pointers()[0]
 
     def previous(self) -> str | None:
         """The generation that is kept in step with the live one, to go back to."""
-        return self._pointers()[1]
+        return self.pointers()[1]
 
     def projector_lease(self) -> Lease:
         """Its number is the epoch to write with."""
@@ -150,18 +167,21 @@ class RulesetStore:
         announce: bool = True,
         frozen: Mapping[str, Frozen | None] | None = None,
         epoch: int = 0,
+        pointers: Pointers | None = None,
     ) -> None:
-        """To the generation kept beside this one too. `epoch` 0 is not fenced.
+        """To the generation kept beside this one too. `epoch` 0 is not fenced; `pointers` are as they were
+        when it was decided what to write, or else as they are now.
 
-        Raises Moved, having written nothing, when the model is not at `after`; Fenced for an old epoch.
+        Raises Moved, having written nothing, when the model is not at `after`, or its pointers are others by
+        then; Fenced for an old epoch.
         """
-        live, previous = self._pointers()
+        live, previous = pointers or self.pointers()
         kept = previous if previous and generation == live else None
         scopes, told = by_scope(documents), frozen or {}
         keys = [LIVE, PREVIOUS, EPOCH, _changes(generation)]
         for each in filter(None, (generation, kept)):
             keys += [_state(each), _frozen(each), *(_documents(each, scope) for scope in scopes)]
-        arguments: list[Any] = [generation, kept or "", epoch or "", after, to]
+        arguments: list[Any] = [generation, live or "", previous or "", epoch or "", after, to]
         arguments += [_encode(after, to, documents) if announce else "", CHANGES_KEPT, CHANNEL]
         arguments += [len(scopes), len(told)]
         for stream, problem in told.items():
@@ -210,10 +230,19 @@ class RulesetStore:
     def fields(self, generation: str, scope: str) -> Iterator[str]:
         return (field for field, _ in self._scope(generation, scope))
 
+    def look(self, generation: str, *, after: int) -> Look:
+        """All that an evaluator at `after` has to know, in one round trip; each part is as old as the one
+        before it, or newer."""
+        with self.redis.pipeline(transaction=False) as pipeline:
+            pipeline.get(LIVE)
+            pipeline.hget(_state(generation), "position")
+            pipeline.xrange(_changes(generation), min=f"({after}-0")
+            live, position, entries = pipeline.execute()
+        return Look(live.decode() if live else None, int(position or 0), entries)
+
     def changes(self, generation: str, *, after: int) -> list[Change]:
         """What was written since, oldest first; may begin later than `after` where too much was."""
-        entries = self.redis.xrange(_changes(generation), min=f"({after}-0")
-        return [_decode(fields[b"change"]) for _, fields in cast("list[tuple[bytes, Any]]", entries)]
+        return self.look(generation, after=after).changes()
 
     def documents(self, generation: str) -> Iterator[tuple[Place, bytes]]:
         """Everything there is, a page at a time; what is written meanwhile may or may not be in it."""
@@ -236,7 +265,7 @@ class RulesetStore:
     def _keys(self, pattern: str) -> Iterator[bytes]:
         return cast("Iterator[bytes]", self.redis.scan_iter(match=pattern, count=PAGE))
 
-    def _pointers(self) -> tuple[str | None, str | None]:
+    def pointers(self) -> Pointers:
         live, previous = cast("list[bytes | None]", self.redis.mget(LIVE, PREVIOUS))
         return live.decode() if live else None, previous.decode() if previous else None
 

@@ -13,12 +13,13 @@ from commands.listener import Listener
 from projections.eviction import eviction_policy, what_is_wrong
 from projections.lease import BEAT_SECONDS, Beating
 from projections.postgres_views import PostgresView, ViewUnavailable
-from projections.projector import NoLiveGeneration, Projector, RulesetView
+from projections.projector import BATCH, NoLiveGeneration, Projector, RulesetView
 from projections.rebuild import NotRebuilt, can_thaw, rebuild
 from projections.ruleset_store import Fenced, RulesetStore
 
 POLL_SECONDS = 0.25  # how late a view may be when no NOTIFY arrives
 RETRY_SECONDS = 0.25
+LOOK_SECONDS = 1.0  # how often the model itself is looked at, however busy it is
 POLICY_SECONDS = 10.0  # how often Redis is asked what it does when its memory is full
 SAID_AGAIN_SECONDS = 60.0  # a problem that lasts is told this often, however often it is met
 
@@ -68,12 +69,15 @@ class _Ruleset:
         self._trouble, self._eviction = Alarm("ruleset"), Alarm("ruleset")
         self._looked_at_policy = -POLICY_SECONDS
         self._looked_for_thaw = False
+        self._looked_at = 0.0
 
     def run(self) -> None:
+        heard = False
         with Beating(self._lease) as beating:
             while not self._stopping.is_set():
+                trusting, heard = heard, False
                 try:
-                    self._step(beating)
+                    heard = self._step(beating, trusting)
                 except (Fenced, NoLiveGeneration) as problem:
                     log.info("ruleset: %s", problem)
                 except Exception as problem:
@@ -83,22 +87,28 @@ class _Ruleset:
                     self._stopping.wait(RETRY_SECONDS)
         self._listener.close()
 
-    def _step(self, beating: Beating) -> None:
+    def _step(self, beating: Beating, heard: bool) -> bool:
+        """Whether it was heard that there is more, and all was well until then."""
         if beating.problem:
             raise beating.problem
         if not beating.number:
             self._trouble.over()
             self._stopping.wait(BEAT_SECONDS)
-            return
+            return False
+        trusting = heard and monotonic() - self._looked_at < LOOK_SECONDS
+        if not trusting:
+            self._look_at_model()
+        applied = self._projector.step(trusting=trusting)
+        self._trouble.over()
+        return applied == BATCH or self._listener.wait(POLL_SECONDS)
+
+    def _look_at_model(self) -> None:
+        self._looked_at = monotonic()
         self._look_at_policy()
         if self._rulesets.live() is None:
             log.warning("ruleset: Redis is empty, filling it from the log")
             rebuild(self._store, self._rulesets, tolerant=True)
         self._thaw()
-        applied = self._projector.step()
-        self._trouble.over()
-        if not applied:
-            self._listener.wait(POLL_SECONDS)
 
     def _thaw(self) -> None:
         """Once in a process' life: a later version may read what an earlier one could not."""
@@ -149,8 +159,9 @@ def _follow(store: EventStore, view: PostgresView, stopping: threading.Event) ->
 def _project(
     projector: Projector, listener: Listener, stopping: threading.Event, works: Callable[[], None]
 ) -> None:
+    heard = False
     while not stopping.is_set():
-        applied = projector.step()
+        applied = projector.step(trusting=heard)
         works()
-        if applied == 0:
-            listener.wait(POLL_SECONDS)
+        if applied < BATCH:
+            heard = listener.wait(POLL_SECONDS)

@@ -21,7 +21,15 @@ from projections.projector import Projector, RulesetView
 from projections.rebuild import rebuild
 from projections.ruleset_store import RulesetStore
 from projections.snapshot import Snapshot
-from tests.integration.handmade import ENVIRONMENT, SCOPE, Model, copies, eventually, key_document, of_one_position
+from tests.integration.handmade import (
+    ENVIRONMENT,
+    SCOPE,
+    Model,
+    copies,
+    eventually,
+    key_document,
+    of_one_position,
+)
 from tests.integration.shop import Shop
 
 
