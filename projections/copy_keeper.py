@@ -72,6 +72,6 @@ class CopyKeeper:
         while not self._stopping.is_set():
             self._changed.wait()
             self._changed.clear()
-            cost = self.write()
-            self._stopping.wait(max(self._between_at_least, cost / SHARE_AT_MOST))
+            if cost := self.write():
+                self._stopping.wait(max(self._between_at_least, cost / SHARE_AT_MOST))
         self.write()

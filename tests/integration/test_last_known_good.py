@@ -209,3 +209,14 @@ def test_what_changes_is_soon_on_disk(copies: LastKnownGood) -> None:
         keeper.keep(copy(number))
         eventually(lambda number=number: position(copies) == number)  # type: ignore[misc]
     keeper.stop()
+
+
+def test_what_follows_a_copy_that_was_loaded_does_not_wait(copies: LastKnownGood) -> None:
+    write(copies, 1)
+    keeper = CopyKeeper(copies, between_at_least=3_600)
+    keeper.start()
+    keeper.keep(keeper.load(no_pause) or copy(0))
+    eventually(lambda: not keeper._changed.is_set())  # the one that is on disk already was looked at
+    keeper.keep(copy(2))
+    eventually(lambda: position(copies) == 2)
+    keeper.stop()
