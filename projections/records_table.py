@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints
 
 from domain.values import Slug
 from projections.aws import RECORD_KEYS, RECORD_TTL, at_once
@@ -49,6 +49,7 @@ class Record(NamedTuple):
     subject: Subject | None
     position: Natural
     at: Annotated[int, Field(ge=0, lt=AT_LIMIT)]
+    attributes: dict[str, JsonValue] = {}  # noqa: RUF012 - a record is never changed
 
 
 class RecordsTable:

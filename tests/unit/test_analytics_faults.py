@@ -14,7 +14,7 @@ from projections.records_table import WRITE_ATTEMPTS, Record, RecordsTable, Thro
 from projections.usage_table import CountRow, UsageTable
 from workers import consumer as consumer_module
 from workers.consumer import Consumer
-from workers.evaluations import SqsPublisher
+from workers.sender import SqsPublisher
 
 REGION = "us-east-1"
 ROW = CountRow("p1", "shop", "production", "f", 29_896_666, 1, {"SPLIT/on": 1})
