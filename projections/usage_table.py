@@ -1,13 +1,16 @@
 """How often each flag gave which answer: one DynamoDB item for a flag, a minute and an evaluator.
 
-    flag_day          shop/production/2026-11-04/new-checkout
-    minute_producer   0754/5f0c9a7e41d2b386
-    seq               12
-    counts            {"SPLIT/on": 311, "SPLIT/off": 689}
+    part         shop/production/2026-11-04/new-checkout
+    place        0754/5f0c9a7e41d2b386
+    seq          12
+    counts       {"SPLIT/on": 311, "SPLIT/off": 689}
+    expires_at   seconds since 1970
 
 The flag stands last in its key, and the variant in its own, so that whatever letters they hold no two keys
 are the same. `counts` is all that the evaluator counted in that minute so far: a row replaces its elders, and
-nothing is ever added up in the table.
+nothing is ever added up in the item. The table holds more, whose keys no flag can have since a slug does not
+begin with "@": marks.py, flag_index.py, subjects_table.py and forgotten.py. Hours are added up in
+compaction.py before the minutes expire.
 """
 
 from collections import Counter
@@ -19,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from pydantic import Field, StringConstraints
 
 from domain.values import FLAG_KEY_LENGTH, INTEGER_LIMIT, Model, Slug
-from projections.aws import USAGE_KEYS, at_once
+from projections.aws import TTL, USAGE_KEYS, at_once
 
 if TYPE_CHECKING:  # type stubs, which are installed for development only
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,6 +30,10 @@ if TYPE_CHECKING:  # type stubs, which are installed for development only
 PARTITION, SORT = USAGE_KEYS
 EPOCH = datetime.fromtimestamp(0, UTC)
 DAY_MINUTES = 24 * 60
+MINUTES_KEPT_DAYS = 90
+MINUTES_TAKEN_DAYS = 83  # a week less: the hour of a late row is added up while its other minutes are there
+ENVIRONMENT_FLAG = ""  # stands for the whole environment
+OVERFLOW_FLAG = "/"  # stands for names that are not counted one by one
 MINUTE_LIMIT = 10**13 // 60_000  # in the year 2286, when milliseconds get a fourteenth digit
 QUERY_DAYS = 400  # each is a request or more; a year and what a chart adds at its ends
 SERIES_BUCKETS = 10_080  # a week by the minute, more than a year by the hour
@@ -125,7 +132,7 @@ class UsageTable:
             TableName=self._table,
             KeyConditionExpression=f"{PARTITION} = :day AND {SORT} BETWEEN :first AND :last",
             ExpressionAttributeValues={
-                ":day": {"S": _flag_day(project, environment, flag, first)},
+                ":day": {"S": day_part(project, environment, flag, first)},
                 ":first": {"S": f"{first - midnight:04d}"},
                 ":last": {"S": f"{last - midnight:04d}"},
             },
@@ -135,16 +142,40 @@ class UsageTable:
                 yield _row(project, environment, flag, midnight, item)
 
 
-def _flag_day(project: str, environment: str, flag: str, minute: int) -> str:
-    return f"{project}/{environment}/{_moment(minute).date().isoformat()}/{flag}"
+def day_part(project: str, environment: str, flag: str, minute: int) -> str:
+    return f"{project}/{environment}/{moment_of(minute):%Y-%m-%d}/{flag}"
+
+
+def month_part(project: str, environment: str, flag: str, hour: int) -> str:
+    """Where hour rows are, and marks of hours."""
+    return f"{project}/{environment}/{moment_of(hour * 60):%Y-%m}/{flag}"
+
+
+def minute_place(minute: int, producer: str) -> str:
+    return f"{minute % DAY_MINUTES:04d}/{producer}"
+
+
+def expires_at(minute: int) -> int:
+    """In seconds since 1970."""
+    return (minute + MINUTES_KEPT_DAYS * DAY_MINUTES) * 60
+
+
+def oldest_taken(now: float) -> int:
+    """The first minute of which rows are still taken; `now` is in seconds since 1970."""
+    return int(now // 60) - MINUTES_TAKEN_DAYS * DAY_MINUTES
+
+
+def moment_of(minute: int) -> datetime:
+    return datetime.fromtimestamp(minute * 60, UTC)
 
 
 def _item(row: CountRow) -> dict[str, Any]:
     return {
-        PARTITION: {"S": _flag_day(row.project, row.environment, row.flag, row.minute)},
-        SORT: {"S": f"{row.minute % DAY_MINUTES:04d}/{row.producer}"},
+        PARTITION: {"S": day_part(row.project, row.environment, row.flag, row.minute)},
+        SORT: {"S": minute_place(row.minute, row.producer)},
         "seq": {"N": str(row.seq)},
         "counts": {"M": {outcome: {"N": str(count)} for outcome, count in row.counts.items()}},
+        TTL: {"N": str(expires_at(row.minute))},
     }
 
 
@@ -191,7 +222,7 @@ def _usage_series(buckets: dict[int, Counter[str]], reasons: Counter[str]) -> Us
         variants=_sorted(variants),
         reasons=_sorted(reasons),
         series=tuple(
-            UsageBucket(start=_moment(minute), total=bucket.total(), variants=_sorted(bucket))
+            UsageBucket(start=moment_of(minute), total=bucket.total(), variants=_sorted(bucket))
             for minute, bucket in buckets.items()
         ),
     )
@@ -199,10 +230,6 @@ def _usage_series(buckets: dict[int, Counter[str]], reasons: Counter[str]) -> Us
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items()))
-
-
-def _moment(minute: int) -> datetime:
-    return datetime.fromtimestamp(minute * 60, UTC)
 
 
 def _minutes(start: datetime, end: datetime) -> tuple[int, int]:

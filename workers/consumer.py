@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from domain.values import Model, Slug
 from projections.aws import Queue
-from projections.records_table import Record, Throttled
+from projections.item_writes import Throttled
+from projections.records_table import Record
 from projections.usage_table import CountRow, FlagAsked, Minute, Natural, Outcome, Producer
 
 if TYPE_CHECKING:  # type stubs, which are installed for development only

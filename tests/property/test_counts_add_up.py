@@ -129,4 +129,4 @@ def test_records_have_one_event_id_each(steps: list[Evaluated | TimePassed | Flu
     bodies = [Evaluations.model_validate_json(message, strict=True) for message in play(steps)]
     records = {record.event_id: record for body in bodies for record in body.records}
     assert len(records) == sum(isinstance(step, Evaluated) for step in steps)
-    assert len({record for body in bodies for record in body.records}) == len(records)
+    assert len({str(record) for body in bodies for record in body.records}) == len(records)

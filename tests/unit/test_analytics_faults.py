@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import ANY, Stubber
 
 from projections.aws import Queue, dynamodb_client, sqs_client
-from projections.records_table import WRITE_ATTEMPTS, Record, RecordsTable, Throttled
+from projections.item_writes import WRITE_ATTEMPTS, Items, Throttled
+from projections.records_table import Record, RecordsTable
 from projections.usage_table import CountRow, UsageTable
 from workers import consumer as consumer_module
 from workers.consumer import Consumer
@@ -59,9 +60,13 @@ class Sleeps(list[float]):
         self.append(seconds)
 
 
-def put_requests(*numbers: int) -> dict[str, Any]:
+def items(*numbers: int) -> list[dict[str, Any]]:
     table = RecordsTable(None, "records")  # type: ignore[arg-type]
-    return {"records": [{"PutRequest": {"Item": table._item(record(n))}} for n in numbers]}
+    return [table._item(record(n)) for n in numbers]
+
+
+def put_requests(*numbers: int) -> dict[str, Any]:
+    return {"records": [{"PutRequest": {"Item": item}} for item in items(*numbers)]}
 
 
 def test_records_that_were_left_are_written_again_and_no_others(dynamodb: Stubber) -> None:
@@ -73,7 +78,7 @@ def test_records_that_were_left_are_written_again_and_no_others(dynamodb: Stubbe
     )
     dynamodb.add_response("batch_write_item", {"UnprocessedItems": {}}, {"RequestItems": put_requests(2)})
     sleeps = Sleeps()
-    RecordsTable(client_of(dynamodb), "records", sleep=sleeps).put([record(n) for n in range(3)])
+    Items(client_of(dynamodb), "records", sleep=sleeps).put(items(0, 1, 2))
     dynamodb.assert_no_pending_responses()
     assert sleeps == [0.05, 0.1]
 
@@ -81,8 +86,8 @@ def test_records_that_were_left_are_written_again_and_no_others(dynamodb: Stubbe
 def test_records_that_are_always_left_are_given_up(dynamodb: Stubber) -> None:
     for _ in range(WRITE_ATTEMPTS):
         dynamodb.add_response("batch_write_item", {"UnprocessedItems": put_requests(0)})
-    with pytest.raises(Throttled, match="1 of 2 records"):
-        RecordsTable(client_of(dynamodb), "records", sleep=Sleeps()).put([record(0), record(1)])
+    with pytest.raises(Throttled, match="1 of 2 items"):
+        Items(client_of(dynamodb), "records", sleep=Sleeps()).put(items(0, 1))
     dynamodb.assert_no_pending_responses()
 
 
