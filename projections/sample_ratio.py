@@ -20,9 +20,9 @@ Verdict = Literal["match", "mismatch"]
 
 
 class Counted(NamedTuple):
-    """`error` is the standard error of an estimated count as a share of it; 0 where it was counted."""
+    """`error` is the standard error of an estimated number as a share of it; 0 where it was counted."""
 
-    count: float
+    number: float
     error: float = 0.0
 
 
@@ -41,7 +41,7 @@ def sample_ratio(counted: Mapping[str, Counted], weights: Mapping[str, float]) -
     """`weights` are of any sum; a variant that is counted but has none is a mismatch however rare it is."""
     served = {variant for variant, weight in weights.items() if weight > 0}
     if strangers := sorted(
-        variant for variant, each in counted.items() if each.count and variant not in served
+        variant for variant, each in counted.items() if each.number and variant not in served
     ):
         return SampleRatio(
             p_value=0.0,
@@ -56,14 +56,14 @@ def sample_ratio(counted: Mapping[str, Counted], weights: Mapping[str, float]) -
 
 
 def _tested(counted: Sequence[Counted], shares: Sequence[float]) -> SampleRatio:
-    total = sum(each.count for each in counted)
+    total = sum(each.number for each in counted)
     if (least := min(total * share for share in shares)) < EXPECTED_AT_LEAST:
         return SampleRatio(
             reason=f"too few were counted: a variant is expected {least:.1f} times, and the check needs"
             f" {EXPECTED_AT_LEAST}"
         )
     distances = (
-        (each.count - total * share) ** 2 / (total * share)
+        (each.number - total * share) ** 2 / (total * share)
         for each, share in zip(counted, shares, strict=True)
     )
     statistic = sum(distances) / _spread(counted, shares, total)

@@ -10,7 +10,7 @@ from api.http import StrictRoute
 from api.management.context import Reader
 from domain.project import require_environment
 from domain.values import FlagKey, Slug
-from projections.usage_table import UsageSeries, series
+from projections.usage_series import UsageSeries
 
 router = APIRouter(
     prefix="/projects/{project}/environments/{environment}/analytics",
@@ -43,7 +43,6 @@ def flag_usage(
     if start >= end:
         raise HTTPException(422, "'from' has to be before 'to'")
     try:
-        rows = read.parts.usage.query(project, environment, key, start, end)
-        return series(rows, start, end, granularity)
+        return read.parts.usage.series(project, environment, key, start, end, granularity)
     except ValueError as problem:
         raise HTTPException(422, str(problem)) from problem

@@ -25,7 +25,7 @@ from projections.audit_trail import AuditTrail
 from projections.catalogue import Catalogue, Filter
 from projections.keys_used import KeysUsed
 from projections.postgres_views import PostgresView
-from projections.usage_table import UsageTable
+from projections.usage_reader import UsageReader
 from projections.webhook_deliveries import WebhookDeliveries
 from workers.webhook_messages import Sender
 
@@ -52,7 +52,7 @@ class Parts:
     commands: Commands
     catalogue: Catalogue
     audit: AuditTrail
-    usage: UsageTable
+    usage: UsageReader
     deliveries: WebhookDeliveries
     sender: Sender
     people: People

@@ -16,7 +16,7 @@ from projections.audit_trail import AuditTrail
 from projections.aws import dynamodb_client
 from projections.catalogue import Catalogue
 from projections.keys_used import KeysUsed
-from projections.usage_table import UsageTable
+from projections.usage_reader import UsageReader
 from projections.webhook_deliveries import WebhookDeliveries
 from workers.key_use import KeyUse
 
@@ -44,7 +44,7 @@ def parts(settings: Settings) -> Parts:
         commands=Commands(store),
         catalogue=Catalogue(settings.postgres_url, settings.postgres_seconds),
         audit=AuditTrail(settings.postgres_url, settings.postgres_seconds),
-        usage=UsageTable(dynamodb, settings.usage_table),
+        usage=UsageReader(dynamodb, settings.usage_table),
         deliveries=WebhookDeliveries(settings.postgres_url, settings.postgres_seconds),
         sender=sender(settings),
         people=found,

@@ -16,7 +16,8 @@ import pytest
 from deploy.embedded import Stack
 from projections.aws import Queue, create_queue, create_tables, dynamodb_client, sqs_client
 from projections.records_table import Record, RecordsTable
-from projections.usage_table import CountRow, UsageTable, series
+from projections.usage_series import series
+from projections.usage_table import CountRow, UsageTable
 from workers.consumer import Consumer
 from workers.evaluations import EvaluationRecorder, SqsPublisher, Tally
 
