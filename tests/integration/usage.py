@@ -7,8 +7,11 @@ from uuid import uuid4
 
 from projections.aws import create_tables
 from projections.compaction import Compaction
+from projections.flag_index import FlagIndex
 from projections.item_writes import Items
 from projections.marks import Marks, hours_of
+from projections.records_table import Record, RecordsTable
+from projections.subjects_table import SubjectSketches
 from projections.usage_reader import UsageReader
 from projections.usage_table import CountRow, UsageTable
 
@@ -24,14 +27,16 @@ LATER = NOON.timestamp() + 7_200  # when that hour may be compacted
 class Usage:
     """`now` is what its parts take for the time; seconds since 1970."""
 
-    def __init__(self, dynamodb: "DynamoDBClient") -> None:
+    def __init__(self, dynamodb: "DynamoDBClient", now: float = LATER) -> None:
         name = uuid4().hex
         self.dynamodb = dynamodb
         self.table, self.records_table = f"usage-{name}", f"records-{name}"
         create_tables(dynamodb, self.table, self.records_table)
-        self.now = LATER
+        self.now = now
         self.rows = UsageTable(dynamodb, self.table)
         self.marks = self._new_marks()
+        self.index = FlagIndex(dynamodb, self.table)
+        self.records = RecordsTable(dynamodb, self.records_table)
         self.reader = UsageReader(dynamodb, self.table, clock=lambda: self.now)
         self.compaction = Compaction(dynamodb, self.table, clock=lambda: self.now)
 
@@ -44,12 +49,18 @@ class Usage:
         keys = [{"part": item["part"], "place": item["place"]} for item in items]
         Items(self.dynamodb, self.table).delete(keys)
         self.marks = self._new_marks()
+        self.index = FlagIndex(self.dynamodb, self.table)
 
     def write(self, *rows: CountRow) -> None:
         hours = hours_of(rows)
         self.marks.before(hours)
         self.rows.put(rows)
         self.marks.after(hours)
+        self.index.add(rows)
+
+    def record(self, *records: Record) -> None:
+        self.records.put(records)
+        SubjectSketches(Items(self.dynamodb, self.table)).add(records)
 
     def hour_rows(self, flag: str = "f") -> dict[str, dict[str, int]]:
         """What is compacted, by place, in the month of NOON."""
