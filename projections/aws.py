@@ -89,7 +89,11 @@ class Queue:
 
 def dead_queue(queue: Queue) -> Queue:
     """Where messages go that are given back too often."""
-    return Queue(queue.sqs, f"{queue.name}-dead")
+    return Queue(queue.sqs, dead_name(queue.name))
+
+
+def dead_name(queue_name: str) -> str:
+    return f"{queue_name}-dead"
 
 
 def _config(read_seconds: int, connections: int) -> "Config":
@@ -114,12 +118,20 @@ def at_once(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
 
 def create_queue(sqs: "SQSClient", name: str) -> str:
     """The URL of the queue; one that exists is left as it is. What it cannot deliver goes to NAME-dead."""
-    dead = _queue(sqs, f"{name}-dead", {})
+    dead = _queue(sqs, dead_name(name), {})
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     redrive = {"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
     return _queue(
         sqs, name, {"VisibilityTimeout": str(VISIBILITY_SECONDS), "RedrivePolicy": json.dumps(redrive)}
     )
+
+
+def queue_exists(sqs: "SQSClient", name: str) -> bool:
+    try:
+        sqs.get_queue_url(QueueName=name)
+    except sqs.exceptions.QueueDoesNotExist:
+        return False
+    return True
 
 
 def _queue(sqs: "SQSClient", name: str, attributes: dict[str, str]) -> str:

@@ -227,11 +227,16 @@ def parse(message: "MessageTypeDef") -> Received:
         if '"user_id"' not in body:
             raise
         original = OriginalMessage.model_validate_json(body, strict=True)
-        sent_again = message.get("MessageAttributes", {})
-        event_id = sent_again[FIRST_ID]["StringValue"] if FIRST_ID in sent_again else id_
+        event_id = first_id(message)
         counts, records = original.count_rows(event_id), original.records(event_id)
         return Received(id_, receipt, counts, records, [original.event(event_id)])
     return Received(id_, receipt, ours.count_rows(), ours.records)
+
+
+def first_id(message: "MessageTypeDef") -> str:
+    """A message that was sent again from the dead-letter queue has another id than it had."""
+    attributes = message.get("MessageAttributes", {})
+    return attributes[FIRST_ID]["StringValue"] if FIRST_ID in attributes else message["MessageId"]
 
 
 def newest(rows: Iterable[CountRow]) -> list[CountRow]:

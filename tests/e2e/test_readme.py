@@ -75,5 +75,7 @@ def test_the_table_of_settings_is_complete_and_right() -> None:
     }
     assert set(rows) == set(defaults)
     for name, default in defaults.items():
-        wanted = f"{MANAGEMENT_PORT}`, `{EVALUATION_PORT}" if name == "TOGGLEMASTER_PORT" else f"{default or ''}"
+        wanted = (
+            f"{MANAGEMENT_PORT}`, `{EVALUATION_PORT}" if name == "TOGGLEMASTER_PORT" else f"{default or ''}"
+        )
         assert rows[name].strip("` ") == wanted.removesuffix(".0")
