@@ -59,11 +59,12 @@ def dev(
 
 @app.command()
 def setup() -> None:
-    """Make tables, queue and the first project where they are missing. Run it before the processes."""
+    """Make tables, queues and the first project where they are missing. Run it before the processes."""
     from deploy.processes.setup import set_up
 
-    set_up(_settings())
-    err.print("Tables, queue and project 'default' are there.")
+    for each in set_up(_settings()):
+        err.print(str(each), highlight=False, markup=False)
+    err.print("Tables, queues and project 'default' are there.")
 
 
 @app.command()

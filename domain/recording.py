@@ -1,5 +1,6 @@
 """What is kept of single evaluations in an environment, beside their counts, which are always kept."""
 
+from hashlib import blake2b, sha256
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -26,3 +27,16 @@ class Recording(Model):
 
 
 AS_INSTALLED = Recording()
+
+PSEUDONYM_BYTES = 16  # no two of a billion subjects share one, but for a chance of 1 in 10^21
+PERSON_BYTES = 16  # BLAKE2b's limit
+
+
+def pseudonym(secret: str, project: str, subject: str) -> str:
+    """32 hex digits for the subject in that project; who does not know the secret cannot tell whose."""
+    return blake2b(
+        subject.encode(errors="replace"),
+        digest_size=PSEUDONYM_BYTES,
+        key=sha256(secret.encode()).digest(),
+        person=sha256(project.encode()).digest()[:PERSON_BYTES],
+    ).hexdigest()

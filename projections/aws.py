@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:  # stubs are for development only, and boto3 is imported by what needs it
     from botocore.config import Config
@@ -25,29 +25,43 @@ TTL = "expires_at"
 CONNECT_SECONDS = 2
 READ_SECONDS = 5
 ATTEMPTS = 3
-REQUESTS_AT_ONCE = 8  # below botocore's pool of 10 connections; a put takes 5-10 ms, so this is about 1,000/s
+CONNECTIONS = 10  # kept open by a client, as botocore has it
+REQUESTS_AT_ONCE = 8  # of one thread; a put takes 5-10 ms, so this is about 1,000/s
 
 INDEX_SECONDS = 60  # an index of a full table takes longer, and is of use when it is done
 
 MAX_RECEIVE_COUNT = 5
-VISIBILITY_SECONDS = 120  # ten full messages of counts are 5,000 puts, 38 s at the slowest seen, 130/s
+VISIBILITY_SECONDS = 30  # how long what a killed consumer held is away; those that live ask for more in time
 RETENTION_SECONDS = 14 * 24 * 3_600  # the longest that SQS keeps a message
 
 
-def sqs_client(endpoint_url: str | None, region: str, *, wait_seconds: int = 0) -> "SQSClient":
-    """`wait_seconds` is the longest poll it will be used for. Credentials are where boto3 looks for them."""
+def sqs_client(
+    endpoint_url: str | None, region: str, *, wait_seconds: int = 0, connections: int = CONNECTIONS
+) -> "SQSClient":
+    """`wait_seconds` is the longest poll it will be used for, `connections` how many threads will use it.
+
+    Credentials are where boto3 looks for them.
+    """
     from boto3.session import Session
 
     return Session().client(
-        "sqs", endpoint_url=endpoint_url, region_name=region, config=_config(READ_SECONDS + wait_seconds)
+        "sqs",
+        endpoint_url=endpoint_url,
+        region_name=region,
+        config=_config(READ_SECONDS + wait_seconds, connections),
     )
 
 
-def dynamodb_client(endpoint_url: str | None, region: str) -> "DynamoDBClient":
+def dynamodb_client(
+    endpoint_url: str | None, region: str, *, connections: int = CONNECTIONS
+) -> "DynamoDBClient":
     from boto3.session import Session
 
     return Session().client(
-        "dynamodb", endpoint_url=endpoint_url, region_name=region, config=_config(READ_SECONDS)
+        "dynamodb",
+        endpoint_url=endpoint_url,
+        region_name=region,
+        config=_config(READ_SECONDS, connections),
     )
 
 
@@ -56,41 +70,68 @@ class Queue:
 
     def __init__(self, sqs: "SQSClient", name: str, *, url: str = "") -> None:
         self.sqs = sqs
-        self._name = name
+        self.name = name or url.rsplit("/", 1)[-1]
         self._url = url
 
     @property
     def url(self) -> str:
         """Raises botocore's errors."""
         if not self._url:
-            self._url = self.sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
+            self._url = self.sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
         return self._url
 
+    def messages(self) -> int:
+        """How many wait, about. Raises botocore's errors."""
+        waiting: Literal["ApproximateNumberOfMessages"] = "ApproximateNumberOfMessages"
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=[waiting])
+        return int(answer["Attributes"][waiting])
 
-def _config(read_seconds: int) -> "Config":
+
+def dead_queue(queue: Queue) -> Queue:
+    """Where messages go that are given back too often."""
+    return Queue(queue.sqs, dead_name(queue.name))
+
+
+def dead_name(queue_name: str) -> str:
+    return f"{queue_name}-dead"
+
+
+def _config(read_seconds: int, connections: int) -> "Config":
     from botocore.config import Config
 
     return Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=read_seconds,
+        max_pool_connections=connections,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     )
 
 
 def at_once(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """The answers in the order of the items. Raises the first error; items not begun by then are left."""
+    items = list(items)
+    if len(items) <= 1:
+        return [work(item) for item in items]
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
         return list(pool.map(work, items))
 
 
-def create_queue(sqs: "SQSClient", name: str, *, visibility_seconds: int = VISIBILITY_SECONDS) -> str:
+def create_queue(sqs: "SQSClient", name: str) -> str:
     """The URL of the queue; one that exists is left as it is. What it cannot deliver goes to NAME-dead."""
-    dead = _queue(sqs, f"{name}-dead", {})
+    dead = _queue(sqs, dead_name(name), {})
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     redrive = {"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
     return _queue(
-        sqs, name, {"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)}
+        sqs, name, {"VisibilityTimeout": str(VISIBILITY_SECONDS), "RedrivePolicy": json.dumps(redrive)}
     )
+
+
+def queue_exists(sqs: "SQSClient", name: str) -> bool:
+    try:
+        sqs.get_queue_url(QueueName=name)
+    except sqs.exceptions.QueueDoesNotExist:
+        return False
+    return True
 
 
 def _queue(sqs: "SQSClient", name: str, attributes: dict[str, str]) -> str:

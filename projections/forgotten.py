@@ -58,10 +58,16 @@ class Forgotten:
 
     def without(self, records: Iterable[Record]) -> list[Record]:
         """The records as they may be stored, by a list of at most `read_again_seconds` ago."""
-        return [_bare(record) if self._is_forgotten(record) else record for record in records]
+        return [
+            _bare(record)
+            if record.subject is not None and self.forgets(record.project, record.subject, record.at)
+            else record
+            for record in records
+        ]
 
-    def _is_forgotten(self, record: Record) -> bool:
-        return record.subject is not None and record.at <= self._of(record.project).get(record.subject, -1)
+    def forgets(self, project: str, subject: str, at: int) -> bool:
+        """Whether what was recorded `at`, in milliseconds since 1970, is to be forgotten."""
+        return at <= self._of(project).get(subject, -1)
 
     def _of(self, project: str) -> dict[str, int]:
         read_at, subjects = self._known.get(project, (float("-inf"), {}))

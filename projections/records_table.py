@@ -52,6 +52,11 @@ class Record(NamedTuple):
     attributes: dict[str, JsonValue] = {}  # noqa: RUF012 - a record is never changed
 
 
+def oldest_kept(now: float) -> int:
+    """In milliseconds since 1970, as records have their times; `now` is in seconds."""
+    return int((now - RETENTION_SECONDS) * 1_000)
+
+
 class RecordsTable:
     """Raises botocore's errors, and Throttled."""
 
