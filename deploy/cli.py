@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from commands.importers import VendorName
+from deploy import analytics
 from deploy.settings import EVALUATION_PORT, MANAGEMENT_PORT, Settings
 from deploy.told import Told
 
@@ -28,6 +29,7 @@ app.add_typer(work, name="work")
 app.add_typer(projections, name="projections")
 audit = typer.Typer(help="Look after the log of events.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
+app.add_typer(analytics.app, name="analytics")
 
 out, err = Console(), Console(stderr=True)
 
@@ -57,11 +59,12 @@ def dev(
 
 @app.command()
 def setup() -> None:
-    """Make tables, queue and the first project where they are missing. Run it before the processes."""
+    """Make tables, queues and the first project where they are missing. Run it before the processes."""
     from deploy.processes.setup import set_up
 
-    set_up(_settings())
-    err.print("Tables, queue and project 'default' are there.")
+    for each in set_up(_settings()):
+        err.print(str(each), highlight=False, markup=False)
+    err.print("Tables, queues and project 'default' are there.")
 
 
 @app.command()

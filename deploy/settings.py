@@ -13,7 +13,7 @@ MANAGEMENT_PORT, EVALUATION_PORT = 8080, 8081
 class Settings(BaseSettings):
     """Each is read from `TOGGLEMASTER_<NAME>`; credentials for AWS come the way AWS's own tools read them."""
 
-    model_config = SettingsConfigDict(env_prefix="TOGGLEMASTER_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TOGGLEMASTER_", extra="ignore", populate_by_name=True)
 
     postgres_url: str = Field(
         "postgresql://postgres@127.0.0.1:5432/togglemaster",
@@ -40,6 +40,12 @@ class Settings(BaseSettings):
         ge=1,
         le=20,
         description="how long the consumer waits for messages; longer costs fewer requests, and stops later",
+    )
+    consumer_threads: int = Field(
+        4,
+        ge=1,
+        le=32,
+        description="batches of messages that a consumer stores at a time; four keep a core busy",
     )
     usage_table: str = Field("togglemaster-usage", description="DynamoDB table of counts")
     records_table: str = Field("togglemaster-records", description="DynamoDB table of single evaluations")
@@ -99,9 +105,26 @@ class Settings(BaseSettings):
         "",
         description="where clients find the evaluation API, for event streams; empty: where they ask",
     )
+    original_queue_url: str = Field(
+        "",
+        validation_alias="AWS_SQS_URL",
+        description="a queue of the original system, consumed too; its own name, so that its settings fit",
+    )
+    original_table: str = Field(
+        "",
+        validation_alias="AWS_DYNAMODB_TABLE",
+        description="the original system's table, written too; empty, as new installations have nobody who"
+        " reads it",
+    )
     host: str = Field("127.0.0.1", description="address that the HTTP processes listen on; safe by default")
     port: int | None = Field(
         None, ge=1, le=65535, description="port; 8080 for management and 8081 for evaluation when empty"
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="port on which the consumer has its metrics; empty, as several may run on one machine",
     )
     idempotency_hours: float = Field(
         24.0,

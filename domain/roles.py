@@ -13,6 +13,8 @@ EVERY = "*"
 
 class Permission(StrEnum):
     READ = "read"
+    READ_RECORDS = "read records"
+    """Single evaluations, which say who was served what."""
     WRITE = "write"
     APPROVE = "approve"
     ADMINISTER = "administer"
@@ -27,8 +29,8 @@ class Role(StrEnum):
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.READ}),
-    Role.EDITOR: frozenset({Permission.READ, Permission.WRITE}),
-    Role.APPROVER: frozenset({Permission.READ, Permission.WRITE, Permission.APPROVE}),
+    Role.EDITOR: frozenset({Permission.READ, Permission.READ_RECORDS, Permission.WRITE}),
+    Role.APPROVER: frozenset(set(Permission) - {Permission.ADMINISTER}),
     Role.ADMIN: frozenset(Permission),
 }
 

@@ -89,6 +89,11 @@ COLUMNS = {"key": "key", "changed": "position", "created": "begun"}
 """What a list can be sorted by. A key, and the position of a change, stand for one thing only, so that either
 is also the place where the next page begins."""
 
+ARCHIVED = """
+SELECT key, archived FROM togglemaster_catalogue_2
+WHERE kind = %(kind)s AND project = %(project)s AND key = ANY (%(keys)s)
+"""
+
 ORDERS = [sign + column for column in COLUMNS for sign in ("", "-")]
 BEYOND: Mapping[str, str] = {
     "key": " AND key > %(after)s",
@@ -159,6 +164,19 @@ class Catalogue(PostgresView):
             rows = connection.execute(query.encode(), parameters).fetchall()
         more = str(rows[limit - 1][COLUMNS[column]]) if len(rows) > limit else None
         return [_folded(row) for row in rows[:limit]], more
+
+    def archived(self, kind: str, project: str, keys: Sequence[str]) -> dict[str, bool]:
+        """Of those keys that there are. Keys have no NUL, which PostgreSQL refuses."""
+        with self.connection() as connection:
+            rows = connection.execute(ARCHIVED, {"kind": kind, "project": project, "keys": list(keys)})
+            return {row["key"]: row["archived"] for row in rows}
+
+
+def place_of(folded: Folded, order: str) -> str:
+    """What `after` is for a page of that order which begins behind this one."""
+    stream = folded.stream
+    places = {"key": stream.key or stream.project, "changed": folded.position, "created": folded.begun}
+    return str(places[order.removeprefix("-")])
 
 
 def _row(folded: Folded) -> dict[str, Any]:

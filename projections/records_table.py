@@ -1,13 +1,16 @@
 """Single evaluations, kept for a while: who was served what, why, and at which position of the log.
 
-    flag        shop/production/new-checkout
-    at_event    1793800000000/5f0c9a7e41d2b386-17
+    flag          shop/production/new-checkout
+    at_event      1793800000000/5f0c9a7e41d2b386-17
+    subject_key   shop/production/user-1
+    attributes    {"plan":"pro"}
 
-The flag stands last in its key, so that no two flags have the same whatever letters they hold.
+The flag stands last in its key, so that no two flags have the same whatever letters they hold, and so does
+the subject. The index `by_subject` finds a subject's records.
 """
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -15,16 +18,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import Field, JsonValue, StringConstraints
 
 from domain.values import Slug
-from projections.aws import RECORD_KEYS, RECORD_TTL, at_once
+from projections.aws import RECORD_KEYS, SUBJECT_INDEX, SUBJECT_KEY, TTL
+from projections.item_writes import Items
 from projections.usage_table import EPOCH, FlagAsked, Natural, ReasonName, VariantServed
 
 if TYPE_CHECKING:  # type stubs, which are installed for development only
     from mypy_boto3_dynamodb import DynamoDBClient
 
 PARTITION, SORT = RECORD_KEYS
-WRITE_ITEMS = 25  # DynamoDB's limit for BatchWriteItem
-WRITE_ATTEMPTS = 8  # with the delays below a little over 6 s, as long as a burst of throttling lasts
-FIRST_DELAY_SECONDS = 0.05
 RETENTION_SECONDS = 30 * 24 * 3_600
 AT_LIMIT = 10**13  # the key has 13 digits, which last until the year 2286
 SUBJECT_LENGTH = 256
@@ -33,12 +34,11 @@ EventId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 Subject = Annotated[str, StringConstraints(max_length=SUBJECT_LENGTH)]
 
 
-class Throttled(Exception):
-    """DynamoDB left items unwritten, again and again."""
-
-
 class Record(NamedTuple):
-    """`position` is that of the ruleset which answered; `at` is in milliseconds since 1970."""
+    """`position` is that of the ruleset which answered; `at` is in milliseconds since 1970.
+
+    `attributes` are those of the context that were declared recordable.
+    """
 
     event_id: EventId
     project: Slug
@@ -52,6 +52,11 @@ class Record(NamedTuple):
     attributes: dict[str, JsonValue] = {}  # noqa: RUF012 - a record is never changed
 
 
+def oldest_kept(now: float) -> int:
+    """In milliseconds since 1970, as records have their times; `now` is in seconds."""
+    return int((now - RETENTION_SECONDS) * 1_000)
+
+
 class RecordsTable:
     """Raises botocore's errors, and Throttled."""
 
@@ -61,18 +66,15 @@ class RecordsTable:
         table: str,
         *,
         retention_seconds: int = RETENTION_SECONDS,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._items = Items(dynamodb, table)
         self._retention_seconds = retention_seconds
-        self._sleep = sleep
 
     def put(self, records: Iterable[Record]) -> None:
         """Any number of times; what is put again is the same item."""
-        # No event twice: DynamoDB refuses a call that names a key twice.
-        items = [self._item(record) for record in {each.event_id: each for each in records}.values()]
-        at_once(self._write, [items[n : n + WRITE_ITEMS] for n in range(0, len(items), WRITE_ITEMS)])
+        self._items.put({_key(record): self._item(record) for record in records}.values())
 
     def query(
         self, project: str, environment: str, flag: str, start: datetime, end: datetime, *, limit: int
@@ -92,26 +94,46 @@ class RecordsTable:
         items = (item for page in pages for item in page["Items"])
         return [_record(project, environment, flag, item) for item in islice(items, limit)]
 
-    def _write(self, items: Sequence[dict[str, Any]]) -> None:
-        waiting: Any = [{"PutRequest": {"Item": item}} for item in items]
-        for attempt in range(WRITE_ATTEMPTS):
-            answer = self._dynamodb.batch_write_item(RequestItems={self._table: waiting})
-            waiting = answer["UnprocessedItems"].get(self._table)
-            if not waiting:
-                return
-            self._sleep(FIRST_DELAY_SECONDS * 2**attempt)
-        raise Throttled(f"{len(waiting)} of {len(items)} records were left after {WRITE_ATTEMPTS} attempts")
+    def delete_subject(self, project: str, environment: str, subject: str, until: int) -> int:
+        """How many records of the subject there were, up to `until` in milliseconds since 1970."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=SUBJECT_INDEX,
+            KeyConditionExpression=f"{SUBJECT_KEY} = :subject AND {SORT} < :after",
+            ExpressionAttributeValues={
+                ":subject": {"S": f"{project}/{environment}/{subject}"},
+                ":after": {"S": _instant(until + 1)},
+            },
+        )
+        keys = [{each: item[each] for each in RECORD_KEYS} for page in pages for item in page["Items"]]
+        self._items.delete(keys)
+        return len(keys)
 
     def _item(self, record: Record) -> dict[str, Any]:
-        subject = {} if record.subject is None else {"subject": {"S": record.subject}}
-        return subject | {
-            PARTITION: {"S": f"{record.project}/{record.environment}/{record.flag}"},
-            SORT: {"S": f"{_instant(record.at)}/{record.event_id}"},
+        flag, at_event = _key(record)
+        return _optional(record) | {
+            PARTITION: {"S": flag},
+            SORT: {"S": at_event},
             "variant": {"S": record.variant},
             "reason": {"S": record.reason},
             "position": {"N": str(record.position)},
-            RECORD_TTL: {"N": str(record.at // 1_000 + self._retention_seconds)},
+            TTL: {"N": str(record.at // 1_000 + self._retention_seconds)},
         }
+
+
+def _key(record: Record) -> tuple[str, str]:
+    flag = f"{record.project}/{record.environment}/{record.flag}"
+    return flag, f"{_instant(record.at)}/{record.event_id}"
+
+
+def _optional(record: Record) -> dict[str, Any]:
+    item: dict[str, Any] = {}
+    if record.subject is not None:
+        item["subject"] = {"S": record.subject}
+        item[SUBJECT_KEY] = {"S": f"{record.project}/{record.environment}/{record.subject}"}
+    if record.attributes:
+        item["attributes"] = {"S": json.dumps(record.attributes, ensure_ascii=False)}
+    return item
 
 
 def _record(project: str, environment: str, flag: str, item: dict[str, Any]) -> Record:
@@ -126,6 +148,7 @@ def _record(project: str, environment: str, flag: str, item: dict[str, Any]) -> 
         subject=item["subject"]["S"] if "subject" in item else None,
         position=int(item["position"]["N"]),
         at=int(at),
+        attributes=json.loads(item["attributes"]["S"]) if "attributes" in item else {},
     )
 
 

@@ -1,25 +1,27 @@
 """How often each flag gave which answer: one DynamoDB item for a flag, a minute and an evaluator.
 
-    flag_day          shop/production/2026-11-04/new-checkout
-    minute_producer   0754/5f0c9a7e41d2b386
-    seq               12
-    counts            {"SPLIT/on": 311, "SPLIT/off": 689}
+    part         shop/production/2026-11-04/new-checkout
+    place        0754/5f0c9a7e41d2b386
+    seq          12
+    counts       {"SPLIT/on": 311, "SPLIT/off": 689}
+    expires_at   seconds since 1970
 
 The flag stands last in its key, and the variant in its own, so that whatever letters they hold no two keys
 are the same. `counts` is all that the evaluator counted in that minute so far: a row replaces its elders, and
-nothing is ever added up in the table.
+nothing is ever added up in the item. The table holds more, whose keys no flag can have since a slug does not
+begin with "@": marks.py, flag_index.py, subjects_table.py and forgotten.py. Hours are added up in
+compaction.py before the minutes expire.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field, StringConstraints
 
-from domain.values import FLAG_KEY_LENGTH, INTEGER_LIMIT, Model, Slug
-from projections.aws import USAGE_KEYS, at_once
+from domain.values import FLAG_KEY_LENGTH, INTEGER_LIMIT, Slug
+from projections.aws import TTL, USAGE_KEYS, at_once
 
 if TYPE_CHECKING:  # type stubs, which are installed for development only
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,12 +29,12 @@ if TYPE_CHECKING:  # type stubs, which are installed for development only
 PARTITION, SORT = USAGE_KEYS
 EPOCH = datetime.fromtimestamp(0, UTC)
 DAY_MINUTES = 24 * 60
+MINUTES_KEPT_DAYS = 90
+MINUTES_TAKEN_DAYS = 83  # a week less: the hour of a late row is added up while its other minutes are there
+ENVIRONMENT_FLAG = ""  # stands for the whole environment
+OVERFLOW_FLAG = "/"  # stands for names that are not counted one by one
 MINUTE_LIMIT = 10**13 // 60_000  # in the year 2286, when milliseconds get a fourteenth digit
 QUERY_DAYS = 400  # each is a request or more; a year and what a chart adds at its ends
-SERIES_BUCKETS = 10_080  # a week by the minute, more than a year by the hour
-
-Granularity = Literal["minute", "hour", "day"]
-MINUTES: dict[Granularity, int] = {"minute": 1, "hour": 60, "day": DAY_MINUTES}
 
 # What others may send. A flag that does not exist is counted too, and its key may hold anything.
 FlagAsked = Annotated[str, StringConstraints(max_length=FLAG_KEY_LENGTH)]
@@ -59,19 +61,6 @@ class CountRow(NamedTuple):
     counts: dict[Outcome, Natural]
 
 
-class UsageBucket(Model):
-    start: datetime
-    total: int
-    variants: dict[str, int]
-
-
-class UsageSeries(Model):
-    total: int
-    variants: dict[str, int]
-    reasons: dict[str, int]
-    series: tuple[UsageBucket, ...]
-
-
 def outcome_of(reason: str, variant: str) -> str:
     return f"{reason}/{variant}"
 
@@ -94,14 +83,14 @@ class UsageTable:
 
         Raises ValueError for times without a zone or more than QUERY_DAYS apart.
         """
-        first, last = _minutes(start, end)
+        first, last = minutes_of(start, end)
         days = range(first // DAY_MINUTES, -(-last // DAY_MINUTES))
         if len(days) > QUERY_DAYS:
             raise ValueError(f"{len(days)} days were asked for; at most {QUERY_DAYS} can be")
         return [
             row
             for day in days
-            for row in self._query_day(
+            for row in self.query_day(
                 project, environment, flag, max(first, day * DAY_MINUTES), min(last, (day + 1) * DAY_MINUTES)
             )
         ]
@@ -116,35 +105,61 @@ class UsageTable:
                 ExpressionAttributeValues={":seq": {"N": str(row.seq)}},
             )
 
-    def _query_day(
+    def query_day(
         self, project: str, environment: str, flag: str, first: int, last: int
     ) -> Iterator[CountRow]:
-        """`last` is not included, since `0754` comes before every `0754/producer`."""
+        """The rows from minute `first` to before minute `last` of one day, oldest first."""
+        # `last` is not included, since `0754` comes before every `0754/producer`
         midnight = first - first % DAY_MINUTES
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression=f"{PARTITION} = :day AND {SORT} BETWEEN :first AND :last",
             ExpressionAttributeValues={
-                ":day": {"S": _flag_day(project, environment, flag, first)},
+                ":day": {"S": day_part(project, environment, flag, first)},
                 ":first": {"S": f"{first - midnight:04d}"},
                 ":last": {"S": f"{last - midnight:04d}"},
             },
+            ConsistentRead=True,
         )
         for page in pages:
             for item in page["Items"]:
                 yield _row(project, environment, flag, midnight, item)
 
 
-def _flag_day(project: str, environment: str, flag: str, minute: int) -> str:
-    return f"{project}/{environment}/{_moment(minute).date().isoformat()}/{flag}"
+def day_part(project: str, environment: str, flag: str, minute: int) -> str:
+    return f"{project}/{environment}/{moment_of(minute):%Y-%m-%d}/{flag}"
+
+
+def month_part(project: str, environment: str, flag: str, hour: int) -> str:
+    """Where hour rows are, and marks of hours."""
+    return f"{project}/{environment}/{moment_of(hour * 60):%Y-%m}/{flag}"
+
+
+def minute_place(minute: int, producer: str) -> str:
+    return f"{minute % DAY_MINUTES:04d}/{producer}"
+
+
+def expires_at(minute: int) -> int:
+    """In seconds since 1970."""
+    return (minute + MINUTES_KEPT_DAYS * DAY_MINUTES) * 60
+
+
+def oldest_taken(now: float) -> int:
+    """The first minute of which rows are still taken; `now` is in seconds since 1970."""
+    return int(now // 60) - MINUTES_TAKEN_DAYS * DAY_MINUTES
+
+
+def moment_of(minute: int) -> datetime:
+    return datetime.fromtimestamp(minute * 60, UTC)
 
 
 def _item(row: CountRow) -> dict[str, Any]:
     return {
-        PARTITION: {"S": _flag_day(row.project, row.environment, row.flag, row.minute)},
-        SORT: {"S": f"{row.minute % DAY_MINUTES:04d}/{row.producer}"},
+        PARTITION: {"S": day_part(row.project, row.environment, row.flag, row.minute)},
+        SORT: {"S": minute_place(row.minute, row.producer)},
         "seq": {"N": str(row.seq)},
         "counts": {"M": {outcome: {"N": str(count)} for outcome, count in row.counts.items()}},
+        TTL: {"N": str(expires_at(row.minute))},
     }
 
 
@@ -156,57 +171,8 @@ def _row(project: str, environment: str, flag: str, midnight: int, item: dict[st
     )
 
 
-def series(rows: Iterable[CountRow], start: datetime, end: datetime, granularity: Granularity) -> UsageSeries:
-    """What was counted in the minutes from `start` to before `end`, rows of other minutes left out.
-
-    Buckets begin on whole minutes, hours or days of UTC, empty ones included, so the first and the last may
-    reach beyond the range. Raises ValueError for more than SERIES_BUCKETS of them.
-    """
-    first, last = _minutes(start, end)
-    width = MINUTES[granularity]
-    starts = range(first - first % width, last, width)
-    if len(starts) > SERIES_BUCKETS:
-        raise ValueError(f"{len(starts)} {granularity}s were asked for; at most {SERIES_BUCKETS} can be")
-    buckets: dict[int, Counter[str]] = {minute: Counter() for minute in starts}
-    reasons: Counter[str] = Counter()
-    for row in rows:
-        if first <= row.minute < last:
-            _add(row, buckets[row.minute - row.minute % width], reasons)
-    return _usage_series(buckets, reasons)
-
-
-def _add(row: CountRow, variants: Counter[str], reasons: Counter[str]) -> None:
-    for outcome, count in row.counts.items():
-        reason, variant = outcome.split("/", 1)
-        variants[variant] += count
-        reasons[reason] += count
-
-
-def _usage_series(buckets: dict[int, Counter[str]], reasons: Counter[str]) -> UsageSeries:
-    variants: Counter[str] = Counter()
-    for bucket in buckets.values():
-        variants.update(bucket)
-    return UsageSeries(
-        total=variants.total(),
-        variants=_sorted(variants),
-        reasons=_sorted(reasons),
-        series=tuple(
-            UsageBucket(start=_moment(minute), total=bucket.total(), variants=_sorted(bucket))
-            for minute, bucket in buckets.items()
-        ),
-    )
-
-
-def _sorted(counts: Counter[str]) -> dict[str, int]:
-    return dict(sorted(counts.items()))
-
-
-def _moment(minute: int) -> datetime:
-    return datetime.fromtimestamp(minute * 60, UTC)
-
-
-def _minutes(start: datetime, end: datetime) -> tuple[int, int]:
-    """The first minute and the one after the last."""
+def minutes_of(start: datetime, end: datetime) -> tuple[int, int]:
+    """The first minute and the one after the last. Raises ValueError for what is no range of time."""
     if start.tzinfo is None or end.tzinfo is None:
         raise ValueError("a time needs its zone")
     minute = timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""Takes evaluations from SQS and puts them into the usage tables; workers/evaluations.py has the format.
+"""Takes evaluations from SQS and puts them into the usage tables; workers/messages.py has the format.
 
 A message is deleted when all that it says is stored, and storing again changes nothing, so that a consumer
 may be killed at any point and any number of them may run. While DynamoDB is away a consumer holds on to the
@@ -7,16 +7,22 @@ messages it has and asks for no others: a message given back five times would en
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from pydantic import ValidationError
 
 from domain.values import Model, Slug
-from projections.aws import Queue
-from projections.records_table import Record, Throttled
-from projections.usage_table import CountRow, FlagAsked, Minute, Natural, Outcome, Producer
+from projections.aws import VISIBILITY_SECONDS, Queue
+from projections.item_writes import Throttled
+from projections.original_table import OriginalEvent
+from projections.records_table import Record, oldest_kept
+from projections.usage_table import CountRow, FlagAsked, Minute, Natural, Outcome, Producer, oldest_taken
+from workers.evaluation_store import Batch
+from workers.held_messages import HeldMessages
+from workers.original_messages import OriginalMessage
 
 if TYPE_CHECKING:  # type stubs, which are installed for development only
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -24,7 +30,8 @@ if TYPE_CHECKING:  # type stubs, which are installed for development only
 RECEIVE_MESSAGES = 10  # SQS's limit for ReceiveMessage
 WAIT_SECONDS = 5  # at most 20 for SQS; a stop is noticed after this long
 FIRST_BACK_OFF_SECONDS = 0.5
-LONGEST_BACK_OFF_SECONDS = 30.0
+LONGEST_BACK_OFF_SECONDS = 10.0
+FIRST_ID = "first-id"  # attribute of a message that was sent again: the id it had before
 
 log = logging.getLogger(__name__)
 
@@ -44,19 +51,19 @@ class Evaluations(Model):
         return [CountRow(self.producer, *row) for row in self.counts]
 
 
+FIELDS = {*Evaluations.model_fields, *OriginalMessage.model_fields}
+
+
 class Received(NamedTuple):
     id: str
     receipt: str
-    counts: list[CountRow]
-    records: tuple[Record, ...]
+    counts: Sequence[CountRow]
+    records: Sequence[Record]
+    originals: Sequence[OriginalEvent] = ()
 
 
-class Counts(Protocol):
-    def put(self, rows: Iterable[CountRow], /) -> None: ...
-
-
-class Records(Protocol):
-    def put(self, records: Iterable[Record], /) -> None: ...
+class Store(Protocol):
+    def write(self, batch: Batch, /) -> None: ...
 
 
 class BackOff:
@@ -80,87 +87,119 @@ class Consumer:
     def __init__(
         self,
         queue: Queue,
-        usage: Counts,
-        records: Records,
+        store: Store,
         *,
         wait_seconds: int = WAIT_SECONDS,
+        visibility_seconds: float = VISIBILITY_SECONDS,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """The client has to wait longer for an answer than `wait_seconds`."""
         self.received = 0
         self.invalid = 0  # not a message of evaluations
         self.refused = 0  # a message of evaluations that DynamoDB will not have
+        self.expired = 0  # rows and records from before what is kept
         self.counts_written = 0
         self.records_written = 0
         self.deleted = 0
         self.failures = 0
+        self.batches = 0
+        self.batch_seconds = 0.0  # from received to deleted, in all
         self._queue = queue
-        self._usage = usage
-        self._records = records
+        self._store = store
         self._wait_seconds = wait_seconds
+        self._visibility_seconds = visibility_seconds
+        self._clock = clock
+        self._held = HeldMessages(queue, visibility_seconds, self._failed)
 
     def run(self, stop: threading.Event) -> None:
         """Returns after `stop` is set and the messages at hand are stored, or were tried once more."""
         back_off = BackOff(stop)
-        while not stop.is_set():
-            try:
-                messages = self._receive()
-                self._delete(self._store(messages, stop))
-                back_off.reset()
-            except Failure as problem:
-                self._failed("SQS", problem)
-                back_off.wait()
+        with self._held.beating():
+            while not stop.is_set():
+                try:
+                    self._take(stop)
+                    back_off.reset()
+                except Exception as problem:
+                    self._failed("SQS", problem)
+                    back_off.wait()
+
+    def _take(self, stop: threading.Event) -> None:
+        messages = self._receive()
+        if messages:
+            began = time.monotonic()
+            with self._held.holding([message.receipt for message in messages]):
+                self._delete(self._stored(messages, stop))
+            self.batches += 1
+            self.batch_seconds += time.monotonic() - began
 
     def _receive(self) -> list[Received]:
         answer = self._queue.sqs.receive_message(
             QueueUrl=self._queue.url,
             MaxNumberOfMessages=RECEIVE_MESSAGES,
+            MessageAttributeNames=[FIRST_ID],
+            VisibilityTimeout=max(1, round(self._visibility_seconds)),
             WaitTimeSeconds=self._wait_seconds,
         )
         messages = answer.get("Messages", [])
         self.received += len(messages)
-        return [parsed for message in messages if (parsed := self._parse(message))]
+        return [self._fresh(parsed) for message in messages if (parsed := self._parse(message))]
 
     def _parse(self, message: "MessageTypeDef") -> Received | None:
         """None for what cannot be read: it is left in the queue, which gives it to the dead-letter queue."""
         try:
-            body = Evaluations.model_validate_json(message["Body"], strict=True)
+            return parse(message)
         except ValidationError as problem:
             self.invalid += 1
-            what = problem.errors(include_input=False)[0]  # the input holds subjects
-            log.warning("message %s is not of evaluations: %s", message["MessageId"], what["msg"])
+            log.warning("message %s is not of evaluations: %s", message["MessageId"], _told(problem))
             return None
-        return Received(message["MessageId"], message["ReceiptHandle"], body.count_rows(), body.records)
 
-    def _store(self, messages: list[Received], stop: threading.Event) -> list[Received]:
+    def _fresh(self, message: Received) -> Received:
+        """What would expire before it is added up is not stored, and nobody can help that."""
+        now = self._clock()
+        oldest, oldest_record = oldest_taken(now), oldest_kept(now)
+        counts = [row for row in message.counts if row.minute >= oldest]
+        records = [record for record in message.records if record.at >= oldest_record]
+        if late := len(message.counts) + len(message.records) - len(counts) - len(records):
+            self.expired += late
+            log.error(
+                "message %s: %s rows and records are older than what is kept; they are not stored",
+                message.id,
+                late,
+            )
+        return message._replace(counts=counts, records=records)
+
+    def _stored(self, messages: list[Received], stop: threading.Event) -> list[Received]:
         """Those that are stored; it tries for as long as DynamoDB is away."""
         back_off = BackOff(stop)
-        while messages:
+        while True:
             try:
                 self._write(messages)
-                break
-            except Failure as problem:
+            except Exception as problem:
                 if _is_refusal(problem):
-                    return self._store_singly(messages, stop)
+                    return self._stored_singly(messages, problem, stop)
                 self._failed("DynamoDB", problem)
+            else:
+                return messages
             if stop.is_set():
                 return []
             back_off.wait()
-        return messages
 
-    def _store_singly(self, messages: list[Received], stop: threading.Event) -> list[Received]:
+    def _stored_singly(
+        self, messages: list[Received], problem: Exception, stop: threading.Event
+    ) -> list[Received]:
         """So that the one which cannot be stored takes no other to the dead-letter queue with it."""
         if len(messages) == 1:
             self.refused += 1
-            log.error("message %s is refused by DynamoDB", messages[0].id)
+            log.error("message %s cannot be stored: %s", messages[0].id, _reason(problem))
             return []
-        return [stored for message in messages for stored in self._store([message], stop)]
+        return [stored for message in messages for stored in self._stored([message], stop)]
 
     def _write(self, messages: Sequence[Received]) -> None:
         counts = newest(row for message in messages for row in message.counts)
         records = [record for message in messages for record in message.records]
-        self._usage.put(counts)
+        originals = [event for message in messages for event in message.originals]
+        self._store.write(Batch(counts, records, originals))
         self.counts_written += len(counts)
-        self._records.put(records)
         self.records_written += len(records)
 
     def _delete(self, messages: Sequence[Received]) -> None:
@@ -173,8 +212,31 @@ class Consumer:
         self.deleted += len(answer.get("Successful", []))  # the others come again, and change nothing
 
     def _failed(self, what: str, problem: Exception) -> None:
+        """A fault of ours is told with its place in the program; it ends no thread either."""
         self.failures += 1
-        log.warning("%s failed, trying again: %s", what, problem)
+        ours = problem if not isinstance(problem, Failure) else None
+        log.warning("%s failed, trying again: %s", what, problem, exc_info=ours)
+
+
+def parse(message: "MessageTypeDef") -> Received:
+    """Ours, or one of the original system. Raises ValidationError."""
+    id_, receipt, body = message["MessageId"], message["ReceiptHandle"], message["Body"]
+    try:
+        ours = Evaluations.model_validate_json(body, strict=True)
+    except ValidationError:
+        if '"user_id"' not in body:
+            raise
+        original = OriginalMessage.model_validate_json(body, strict=True)
+        event_id = first_id(message)
+        counts, records = original.count_rows(event_id), original.records(event_id)
+        return Received(id_, receipt, counts, records, [original.event(event_id)])
+    return Received(id_, receipt, ours.count_rows(), ours.records)
+
+
+def first_id(message: "MessageTypeDef") -> str:
+    """A message that was sent again from the dead-letter queue has another id than it had."""
+    attributes = message.get("MessageAttributes", {})
+    return attributes[FIRST_ID]["StringValue"] if FIRST_ID in attributes else message["MessageId"]
 
 
 def newest(rows: Iterable[CountRow]) -> list[CountRow]:
@@ -188,7 +250,19 @@ def newest(rows: Iterable[CountRow]) -> list[CountRow]:
 
 
 def _is_refusal(problem: Exception) -> bool:
-    """Whether DynamoDB will never take it; all other errors pass."""
+    """Whether trying again will not help; what is no fault of SQS or DynamoDB is one of ours."""
     if isinstance(problem, ClientError):
         return problem.response["Error"]["Code"] == "ValidationException"
-    return isinstance(problem, ParamValidationError)
+    return isinstance(problem, ParamValidationError) or not isinstance(problem, Failure)
+
+
+def _reason(problem: Exception) -> str:
+    """Other errors than DynamoDB's quote what they were given, and that may be subjects."""
+    return str(problem) if isinstance(problem, ClientError) else type(problem).__name__
+
+
+def _told(problem: ValidationError) -> str:
+    """Without the input, which holds subjects."""
+    what = problem.errors(include_input=False)[0]
+    field = f"{what['loc'][0]}: " if what["loc"] and what["loc"][0] in FIELDS else ""
+    return f"{field}{what['msg']}"

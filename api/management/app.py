@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from api import http, problems
 from api.management import (
     analytics,
+    analytics_flags,
     bulk,
     changes,
     explain,
@@ -42,6 +43,7 @@ ROUTERS = (
     tokens.router,
     explain.router,
     analytics.router,
+    analytics_flags.router,
     people.router,
     sign_in.router,
 )

@@ -11,6 +11,7 @@ from pydantic import StringConstraints
 
 from api.http import request_id
 from api.management.access import Authenticator, PrincipalOf, permitted, permitted_somewhere, require
+from api.management.analytics_parts import Analytics
 from api.management.people_parts import People
 from commands.event_store import EventStore, Once
 from commands.handlers import Commands
@@ -25,7 +26,6 @@ from projections.audit_trail import AuditTrail
 from projections.catalogue import Catalogue, Filter
 from projections.keys_used import KeysUsed
 from projections.postgres_views import PostgresView
-from projections.usage_table import UsageTable
 from projections.webhook_deliveries import WebhookDeliveries
 from workers.webhook_messages import Sender
 
@@ -52,7 +52,7 @@ class Parts:
     commands: Commands
     catalogue: Catalogue
     audit: AuditTrail
-    usage: UsageTable
+    analytics: Analytics
     deliveries: WebhookDeliveries
     sender: Sender
     people: People
@@ -190,6 +190,17 @@ def read(
 
 
 Reader = Annotated[Read, Depends(read)]
+
+
+def read_records(
+    parts: PartsOf,
+    response: Response,
+    who: Annotated[Principal, Depends(permitted(Permission.READ_RECORDS))],
+) -> Read:
+    return Read(parts, who, response)
+
+
+RecordsReader = Annotated[Read, Depends(read_records)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,61 @@
 """The analytics consumer process."""
 
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+
 from deploy.processes.common import until_signalled
+from deploy.processes.consumer_metrics import ConsumerMetrics, QueueMetrics
+from deploy.processes.worker_metrics import serve_metrics
 from deploy.settings import Settings
-from projections.aws import Queue, dynamodb_client, sqs_client
-from projections.records_table import RecordsTable
-from projections.usage_table import UsageTable
+from projections.aws import REQUESTS_AT_ONCE, Queue, dead_queue, dynamodb_client, sqs_client
 from workers.consumer import Consumer
+from workers.evaluation_store import EvaluationStore, Tables
+
+STOP_SECONDS = 8.0  # whoever starts us waits 10; a call to DynamoDB may hang for longer
+
+log = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT; what it has received by then it finishes."""
-    wait = settings.queue_wait_seconds
-    sqs = sqs_client(settings.aws_endpoint_url, settings.aws_region, wait_seconds=wait)
-    dynamodb = dynamodb_client(settings.aws_endpoint_url, settings.aws_region)
-    usage = UsageTable(dynamodb, settings.usage_table)
-    records = RecordsTable(dynamodb, settings.records_table)
-    Consumer(Queue(sqs, settings.queue_name), usage, records, wait_seconds=wait).run(until_signalled())
+    """Until SIGTERM or SIGINT; what it has received by then it finishes, unless that takes too long."""
+    stop = until_signalled()
+    consumers, queue_metrics = build(settings)
+    serve_metrics(settings, ConsumerMetrics(consumers), queue_metrics)
+    work = [consumer.run for consumer in consumers]
+    threads = [threading.Thread(target=each, args=[stop], daemon=True) for each in work]
+    if settings.metrics_port is not None:
+        threads.append(threading.Thread(target=queue_metrics.run, args=[stop], daemon=True))
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    join_or_exit(threads)
+
+
+def build(settings: Settings) -> tuple[list[Consumer], QueueMetrics]:
+    """Connects to nothing yet."""
+    wait, count = settings.queue_wait_seconds, settings.consumer_threads
+    sqs = sqs_client(settings.aws_endpoint_url, settings.aws_region, wait_seconds=wait, connections=3 * count)
+    dynamodb = dynamodb_client(
+        settings.aws_endpoint_url, settings.aws_region, connections=REQUESTS_AT_ONCE * (count + 1)
+    )
+    tables = Tables(dynamodb, settings.usage_table, settings.records_table, settings.original_table)
+    ours = Queue(sqs, settings.queue_name)
+    queues = [ours] * count
+    if settings.original_queue_url:
+        queues.append(Queue(sqs, "", url=settings.original_queue_url))
+    consumers = [Consumer(queue, EvaluationStore(tables), wait_seconds=wait) for queue in queues]
+    return consumers, QueueMetrics(ours, dead_queue(ours))
+
+
+def join_or_exit(threads: Sequence[threading.Thread]) -> None:
+    """What is not stored by then comes again."""
+    deadline = time.monotonic() + STOP_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if any(thread.is_alive() for thread in threads):
+        log.warning("not all that was received is stored after %s s; SQS will give it again", STOP_SECONDS)
+        logging.shutdown()
+        os._exit(0)  # threads of botocore would be waited for

@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from api.management.access import AdministratorKey
+from api.management.analytics_parts import Analytics
 from api.management.app import create_app
 from api.management.context import Parts
 from api.management.token_access import AccessTokens
@@ -16,7 +17,10 @@ from projections.audit_trail import AuditTrail
 from projections.aws import dynamodb_client
 from projections.catalogue import Catalogue
 from projections.keys_used import KeysUsed
-from projections.usage_table import UsageTable
+from projections.records_table import RecordsTable
+from projections.stale_flags import FlagsSeen
+from projections.unique_subjects import SubjectsReader
+from projections.usage_reader import UsageReader
 from projections.webhook_deliveries import WebhookDeliveries
 from workers.key_use import KeyUse
 
@@ -36,7 +40,6 @@ def parts(settings: Settings) -> Parts:
         )
     store = EventStore(settings.postgres_url, settings.postgres_seconds)
     found = people(settings, store)
-    dynamodb = dynamodb_client(settings.aws_endpoint_url, settings.aws_region)
     keys_used = KeysUsed(redis_client(settings, REDIS_SECONDS))
     key_use = KeyUse(keys_used)
     return Parts(
@@ -44,7 +47,7 @@ def parts(settings: Settings) -> Parts:
         commands=Commands(store),
         catalogue=Catalogue(settings.postgres_url, settings.postgres_seconds),
         audit=AuditTrail(settings.postgres_url, settings.postgres_seconds),
-        usage=UsageTable(dynamodb, settings.usage_table),
+        analytics=analytics(settings),
         deliveries=WebhookDeliveries(settings.postgres_url, settings.postgres_seconds),
         sender=sender(settings),
         people=found,
@@ -56,4 +59,14 @@ def parts(settings: Settings) -> Parts:
         secret=installation_secret(settings),
         keys_used=keys_used,
         background=(key_use, *found.background()),
+    )
+
+
+def analytics(settings: Settings) -> Analytics:
+    dynamodb = dynamodb_client(settings.aws_endpoint_url, settings.aws_region)
+    return Analytics(
+        usage=UsageReader(dynamodb, settings.usage_table),
+        seen=FlagsSeen(dynamodb, settings.usage_table),
+        subjects=SubjectsReader(dynamodb, settings.usage_table),
+        records=RecordsTable(dynamodb, settings.records_table),
     )

@@ -68,9 +68,14 @@ def test_every_command_answers_as_the_readme_says(environment: dict[str, str]) -
 
 
 def test_the_table_of_settings_is_complete_and_right() -> None:
-    rows = dict(re.findall(r"^\| `TOGGLEMASTER_(\w+)` \|(.*?)\|", README, re.MULTILINE))
-    defaults = {name.upper(): field.default for name, field in Settings.model_fields.items()}
+    rows = dict(re.findall(r"^\| `((?:TOGGLEMASTER|AWS)_\w+)` \|(.*?)\|", README, re.MULTILINE))
+    defaults = {
+        field.validation_alias or f"TOGGLEMASTER_{name.upper()}": field.default
+        for name, field in Settings.model_fields.items()
+    }
     assert set(rows) == set(defaults)
     for name, default in defaults.items():
-        wanted = f"{MANAGEMENT_PORT}`, `{EVALUATION_PORT}" if name == "PORT" else f"{default or ''}"
+        wanted = (
+            f"{MANAGEMENT_PORT}`, `{EVALUATION_PORT}" if name == "TOGGLEMASTER_PORT" else f"{default or ''}"
+        )
         assert rows[name].strip("` ") == wanted.removesuffix(".0")

@@ -115,6 +115,12 @@ FLAGS = [
     Step("GET", PROJECT + "/segments/{key}/history", more={"key": "beta"}),
     Step("GET", PROJECT + "/history", query={"limit": "2"}),
     Step("GET", ENVIRONMENT + "/analytics/flags/{key}", query={"granularity": "day"}),
+    Step("GET", ENVIRONMENT + "/analytics/totals", query={"granularity": "day"}),
+    Step("GET", ENVIRONMENT + "/analytics/flags", query={"days": "90", "status": "never"}),
+    Step("GET", ENVIRONMENT + "/analytics/flags/{key}/shares"),
+    Step("GET", ENVIRONMENT + "/analytics/flags/{key}/subjects"),
+    Step("GET", ENVIRONMENT + "/analytics/unknown-flags"),
+    Step("GET", ENVIRONMENT + "/analytics/records", query={"flag": "new-checkout", "limit": "20"}),
 ]
 PEOPLE = [
     Step(

@@ -29,6 +29,11 @@ FOR_ADMINS_OF_ANYTHING = {
 }
 """What whoever is admin of some project may ask; the rest is up to what they ask for."""
 
+NOT_FOR_VIEWERS = {
+    "/api/v1/projects/{project}/environments/{environment}/analytics/records",
+}
+"""What they may not read of their project: who was served what."""
+
 PLACES = {"project": "default", "environment": "production"}
 
 
@@ -125,7 +130,9 @@ def test_a_viewer_changes_nothing(client: TestClient, api: Management) -> None:
     head = api.store.head()
     for method, path in ROUTES:
         answer = client.request(method, at(path), json={}, headers={"X-API-Key": "viewer"})
-        if method == "GET" and path.startswith("/api/v1/projects/{project}"):
+        if path in NOT_FOR_VIEWERS:
+            refused(answer, 403, f"'{Permission.READ_RECORDS}'")
+        elif method == "GET" and path.startswith("/api/v1/projects/{project}"):
             assert answer.status_code != 403, path
         elif method != "GET" and not path.endswith("/explain"):
             refused(answer, 403, "viewer")

@@ -15,10 +15,12 @@ import pytest
 
 from deploy.embedded import Stack
 from domain.recording import AS_INSTALLED
-from projections.aws import Queue, create_queue, create_tables, dynamodb_client, sqs_client
+from projections.aws import MAX_RECEIVE_COUNT, Queue, create_queue, create_tables, dynamodb_client, sqs_client
 from projections.records_table import Record, RecordsTable
-from projections.usage_table import CountRow, UsageTable, series
+from projections.usage_series import series
+from projections.usage_table import CountRow, UsageTable
 from workers.consumer import Consumer
+from workers.evaluation_store import EvaluationStore, Tables
 from workers.evaluations import EvaluationRecorder, Tally
 from workers.sender import SqsPublisher
 
@@ -59,19 +61,28 @@ def answers(port: int) -> bool:
 class Pipeline:
     """A queue and tables that no other test has."""
 
-    def __init__(self, sqs: "SQSClient", dynamodb: "DynamoDBClient", *, visibility_seconds: int = 30) -> None:
+    def __init__(
+        self, sqs: "SQSClient", dynamodb: "DynamoDBClient", *, visibility_seconds: float = 30
+    ) -> None:
         name = uuid4().hex
         self.sqs, self.dynamodb = sqs, dynamodb
-        self.queue_url = create_queue(sqs, name, visibility_seconds=visibility_seconds)
+        self.visibility_seconds = visibility_seconds
+        self.queue_url = create_queue(sqs, name)
         self.queue = Queue(sqs, name)
         create_tables(dynamodb, f"usage-{name}", f"records-{name}")
         self.names = (name, f"usage-{name}", f"records-{name}")
         self.usage = UsageTable(dynamodb, f"usage-{name}")
         self.records = RecordsTable(dynamodb, f"records-{name}")
+        self.tables = Tables(dynamodb, f"usage-{name}", f"records-{name}")
         self.consumer = self.new_consumer()
 
     def new_consumer(self) -> Consumer:
-        return Consumer(self.queue, self.usage, self.records, wait_seconds=WAIT_SECONDS)
+        return Consumer(
+            self.queue,
+            EvaluationStore(self.tables),
+            wait_seconds=WAIT_SECONDS,
+            visibility_seconds=self.visibility_seconds,
+        )
 
     def recorder(self) -> EvaluationRecorder:
         return EvaluationRecorder(SqsPublisher(self.queue))
@@ -249,19 +260,20 @@ def test_rows_of_one_call_race_to_the_same_end(pipeline: Pipeline) -> None:
 def test_an_invalid_message_goes_to_the_dead_letter_queue_and_stops_no_other(
     clients: tuple["SQSClient", "DynamoDBClient"],
 ) -> None:
-    pipeline = Pipeline(*clients, visibility_seconds=0)
+    pipeline = Pipeline(*clients, visibility_seconds=1)
     invalid = [
         "not json",
         '{"v":2,"kind":"evaluations","producer":"p1","counts":[],"records":[]}',
         '{"v":1,"kind":"unknown","producer":"p1","counts":[],"records":[]}',
-        '{"user_id":"u1","flag_name":"f","result":true,"timestamp":"2026-11-04T12:00:00Z"}',
+        '{"user_id":"u1","flag_name":"f","result":"yes","timestamp":"2100-11-04T12:00:00Z"}',
+        '{"user_id":"u1","flag_name":"f","result":true,"timestamp":"at noon"}',
         '{"v":1,"kind":"evaluations","producer":"p1","counts":[["No Slug","e","f",1,1,{}]],"records":[]}',
         "[" * 1_000,
     ]
     with pipeline.consuming() as consumer:
         pipeline.send(invalid[0], body(1, 3), *invalid[1:], body(2, 8))
         eventually(lambda: pipeline.total() == 8 and consumer.deleted == 2)
-        eventually(lambda: consumer.invalid == 5 * len(invalid))
+        eventually(lambda: consumer.invalid == MAX_RECEIVE_COUNT * len(invalid))
         pipeline.send(body(3, 9))
         eventually(lambda: pipeline.total() == 9)
         eventually(lambda: set(pipeline.dead()) == set(invalid))
@@ -270,7 +282,7 @@ def test_an_invalid_message_goes_to_the_dead_letter_queue_and_stops_no_other(
 def test_a_row_that_dynamodb_refuses_takes_no_other_with_it(
     clients: tuple["SQSClient", "DynamoDBClient"],
 ) -> None:
-    pipeline = Pipeline(*clients, visibility_seconds=0)
+    pipeline = Pipeline(*clients, visibility_seconds=1)
     outcomes = {f"SPLIT/{n:04d}{'v' * 96}": 1 for n in range(4_500)}  # more than an item's 400 KB
     row = ["shop", "production", "too-much", MINUTE, 1, outcomes]
     too_much = orjson.dumps({"v": 1, "kind": "evaluations", "producer": "p1", "counts": [row], "records": []})
@@ -347,8 +359,8 @@ def test_records_newest_first_within_a_time(pipeline: Pipeline) -> None:
 
 def test_the_queue_and_the_tables_may_exist_already(pipeline: Pipeline) -> None:
     name, usage, records = pipeline.names
-    assert create_queue(pipeline.sqs, name, visibility_seconds=7) == pipeline.queue_url
-    create_tables(pipeline.dynamodb, usage, records)
+    assert create_queue(pipeline.sqs, name) == pipeline.queue_url
+    assert create_tables(pipeline.dynamodb, usage, records) == []
     found = pipeline.dynamodb.describe_time_to_live(TableName=records)["TimeToLiveDescription"]
     assert found == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
 

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,10 +10,12 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import ANY, Stubber
 
 from projections.aws import Queue, dynamodb_client, sqs_client
-from projections.records_table import WRITE_ATTEMPTS, Record, RecordsTable, Throttled
+from projections.item_writes import WRITE_ATTEMPTS, Items, Throttled
+from projections.records_table import Record, RecordsTable
 from projections.usage_table import CountRow, UsageTable
 from workers import consumer as consumer_module
 from workers.consumer import Consumer
+from workers.evaluation_store import Batch
 from workers.sender import SqsPublisher
 
 REGION = "us-east-1"
@@ -59,9 +61,13 @@ class Sleeps(list[float]):
         self.append(seconds)
 
 
-def put_requests(*numbers: int) -> dict[str, Any]:
+def items(*numbers: int) -> list[dict[str, Any]]:
     table = RecordsTable(None, "records")  # type: ignore[arg-type]
-    return {"records": [{"PutRequest": {"Item": table._item(record(n))}} for n in numbers]}
+    return [table._item(record(n)) for n in numbers]
+
+
+def put_requests(*numbers: int) -> dict[str, Any]:
+    return {"records": [{"PutRequest": {"Item": item}} for item in items(*numbers)]}
 
 
 def test_records_that_were_left_are_written_again_and_no_others(dynamodb: Stubber) -> None:
@@ -73,7 +79,7 @@ def test_records_that_were_left_are_written_again_and_no_others(dynamodb: Stubbe
     )
     dynamodb.add_response("batch_write_item", {"UnprocessedItems": {}}, {"RequestItems": put_requests(2)})
     sleeps = Sleeps()
-    RecordsTable(client_of(dynamodb), "records", sleep=sleeps).put([record(n) for n in range(3)])
+    Items(client_of(dynamodb), "records", sleep=sleeps).put(items(0, 1, 2))
     dynamodb.assert_no_pending_responses()
     assert sleeps == [0.05, 0.1]
 
@@ -81,8 +87,8 @@ def test_records_that_were_left_are_written_again_and_no_others(dynamodb: Stubbe
 def test_records_that_are_always_left_are_given_up(dynamodb: Stubber) -> None:
     for _ in range(WRITE_ATTEMPTS):
         dynamodb.add_response("batch_write_item", {"UnprocessedItems": put_requests(0)})
-    with pytest.raises(Throttled, match="1 of 2 records"):
-        RecordsTable(client_of(dynamodb), "records", sleep=Sleeps()).put([record(0), record(1)])
+    with pytest.raises(Throttled, match="1 of 2 items"):
+        Items(client_of(dynamodb), "records", sleep=Sleeps()).put(items(0, 1))
     dynamodb.assert_no_pending_responses()
 
 
@@ -108,7 +114,7 @@ def test_the_publisher_gives_back_what_sqs_refused(sqs: Stubber, caplog: pytest.
     assert "InternalError" in caplog.text
 
 
-class FlakyTable:
+class FlakyStore:
     """Raises what it is given, call by call, and then works; `stop` is set when all was put."""
 
     def __init__(self, *problems: Exception, stop: threading.Event) -> None:
@@ -116,16 +122,11 @@ class FlakyTable:
         self._stop = stop
         self.rows: list[CountRow] = []
 
-    def put(self, rows: Iterable[Any], /) -> None:
+    def write(self, batch: Batch, /) -> None:
         if self._problems:
             raise self._problems.pop(0)
-        self.rows += rows
+        self.rows += batch.counts
         self._stop.set()
-
-
-class NoTable:
-    def put(self, rows: Iterable[Any], /) -> None:
-        assert not list(rows)
 
 
 def received(body: str = BODY) -> dict[str, Any]:
@@ -160,11 +161,11 @@ def test_while_dynamodb_is_away_the_consumer_keeps_what_it_has(sqs: Stubber, pro
         DELETED,
         {"QueueUrl": "q", "Entries": [{"Id": "0", "ReceiptHandle": "r1"}]},
     )
-    table = FlakyTable(*[problem] * 7, stop=stop)
-    consumer = Consumer(queue_of(sqs), table, NoTable())
+    store = FlakyStore(*[problem] * 7, stop=stop)
+    consumer = Consumer(queue_of(sqs), store)
     consumer.run(stop)
     sqs.assert_no_pending_responses()
-    assert table.rows == [ROW]
+    assert store.rows == [ROW]
     assert (consumer.failures, consumer.deleted, consumer.counts_written) == (7, 1, 1)
 
 
@@ -173,11 +174,11 @@ def test_a_stop_while_dynamodb_is_away_deletes_nothing(sqs: Stubber) -> None:
     stop = threading.Event()
 
     class Gone:
-        def put(self, rows: Iterable[Any], /) -> None:
+        def write(self, batch: Batch, /) -> None:
             stop.set()
             raise client_error("InternalServerError")
 
-    consumer = Consumer(queue_of(sqs), Gone(), NoTable())
+    consumer = Consumer(queue_of(sqs), Gone())
     consumer.run(stop)
     assert (consumer.received, consumer.deleted) == (1, 0)
 
@@ -189,17 +190,18 @@ def test_while_sqs_is_away_the_consumer_asks_again(sqs: Stubber, caplog: pytest.
     sqs.add_response("receive_message", received())
     sqs.add_client_error("delete_message_batch", "ServiceUnavailable")
     stop = threading.Event()
-    table = FlakyTable(stop=stop)
+    store = FlakyStore(stop=stop)
     with caplog.at_level(logging.WARNING):
-        consumer = Consumer(queue_of(sqs), table, NoTable(), wait_seconds=7)
+        consumer = Consumer(queue_of(sqs), store, wait_seconds=7)
         consumer.run(stop)
-    assert (table.rows, consumer.failures, consumer.deleted) == ([ROW], 3, 0)
+    assert (store.rows, consumer.failures, consumer.deleted) == ([ROW], 3, 0)
 
 
 def test_it_asks_for_ten_messages_and_waits_for_them(sqs: Stubber) -> None:
-    wanted = {"QueueUrl": "q", "MaxNumberOfMessages": 10, "WaitTimeSeconds": 20}
+    wanted: dict[str, Any] = {"QueueUrl": "q", "MaxNumberOfMessages": 10, "WaitTimeSeconds": 20}
+    wanted |= {"VisibilityTimeout": 30, "MessageAttributeNames": ["first-id"]}
     sqs.add_response("receive_message", received(), wanted)
     sqs.add_response("delete_message_batch", DELETED, {"QueueUrl": "q", "Entries": ANY})
     stop = threading.Event()
-    Consumer(queue_of(sqs), FlakyTable(stop=stop), NoTable(), wait_seconds=20).run(stop)
+    Consumer(queue_of(sqs), FlakyStore(stop=stop), wait_seconds=20).run(stop)
     sqs.assert_no_pending_responses()

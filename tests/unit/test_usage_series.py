@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from projections.usage_table import CountRow, series
+from projections.usage_series import series
+from projections.usage_table import CountRow
 
 NOON = datetime(2026, 11, 4, 12, 0, tzinfo=UTC)
 
@@ -46,8 +47,8 @@ def test_as_json() -> None:
         "variants": {"on": 3},
         "reasons": {"SPLIT": 3},
         "series": [
-            {"start": "2026-11-04T12:00:00Z", "total": 3, "variants": {"on": 3}},
-            {"start": "2026-11-04T12:01:00Z", "total": 0, "variants": {}},
+            {"start": "2026-11-04T12:00:00Z", "total": 3, "variants": {"on": 3}, "reasons": {"SPLIT": 3}},
+            {"start": "2026-11-04T12:01:00Z", "total": 0, "variants": {}, "reasons": {}},
         ],
     }
 
@@ -66,16 +67,6 @@ def test_buckets_begin_on_whole_units_of_utc(granularity: str, first: str, bucke
     usage = series([], start, NOON + timedelta(minutes=2), granularity)  # type: ignore[arg-type]
     assert usage.model_dump(mode="json")["series"][0]["start"] == first
     assert len(usage.series) == buckets
-
-
-def test_only_the_minutes_asked_for_count() -> None:
-    rows = [row(NOON + timedelta(minutes=minute), on=1) for minute in range(-2, 5)]
-    start, end = NOON + timedelta(seconds=30), NOON + timedelta(minutes=1, seconds=1)
-    usage = series(rows, start, end, "hour")
-    assert usage.total == 2, "the minute that holds the start, and the one that holds the end"
-    assert series(rows, NOON, NOON + timedelta(minutes=1), "hour").total == 1, (
-        "an end belongs to what follows"
-    )
 
 
 def test_a_week_by_the_minute_is_the_most() -> None:
