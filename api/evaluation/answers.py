@@ -65,10 +65,10 @@ class Answers:
             context = read_context(raw)
         except Refusal as refusal:
             return refusal.answer()
-        flags, tallies = self._callers.plan(who).answer(context)
+        flags, tallies, digest = self._callers.plan(who).answer(context)
         self._recorder.record(tallies, _subject(context), who.position, self._now)
         window = token_window(self._now)
-        headers = {"ETag": f'"{mmh3.mmh3_x64_128_digest(flags, window).hex()}"'}
+        headers = {"ETag": f'"{mmh3.mmh3_x64_128_digest(digest, window).hex()}"'}
         if headers["ETag"] in if_none_match:
             return 304, headers, b""
         return 200, headers, b'{"flags":[%b]%b}' % (flags, self._about(who))

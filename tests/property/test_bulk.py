@@ -74,7 +74,7 @@ def test_bulk_is_what_each_flag_says_alone(shapes: list[dict[str, Any]], asked: 
     ruleset = ruleset_of(shapes)
     plan = Plan(ruleset, KEY)
     for context in asked * 3:
-        body, tallies = plan.answer(context)
+        body, tallies, _ = plan.answer(context)
         alone = {key: evaluate(ruleset, key, context) for key in ruleset.flags}
         found = {each["key"]: each for each in orjson.loads(b"[" + body + b"]")}
         assert found == {
@@ -88,7 +88,7 @@ def test_bulk_is_what_each_flag_says_alone(shapes: list[dict[str, Any]], asked: 
 
 def test_a_client_key_gets_what_is_for_clients() -> None:
     documents = [(("flag", key), flag_document(key, client_visible=key == "a")) for key in ("a", "b")]
-    body, _ = Plan(Ruleset().updated(documents), KEY.model_copy(update={"kind": "client"})).answer({})
+    body, *_ = Plan(Ruleset().updated(documents), KEY.model_copy(update={"kind": "client"})).answer({})
     assert [each["key"] for each in orjson.loads(b"[" + body + b"]")] == ["a"]
 
 
@@ -97,6 +97,6 @@ def test_more_values_than_are_kept_change_nothing() -> None:
     plan = Plan(ruleset, KEY)
     for _ in range(3):
         for country in [*(f"C{n}" for n in range(1_100)), "BR"]:
-            body, tallies = plan.answer({"country": country})
+            body, tallies, _ = plan.answer({"country": country})
             assert (b'"variant":"on"' in body) == (country == "BR")
             assert len(tallies) == 1
