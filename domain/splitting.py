@@ -51,7 +51,7 @@ def _ranges(variants: Iterable[str], split: Split) -> Iterator[Share]:
 
 
 Asked = Callable[[Context, Scope], T]
-Row = tuple[str, Sequence[int], Sequence[T]]
+Row = tuple[bytes, Sequence[int], Sequence[T]]
 """What is hashed before the text, the shares' ends in the hash's scale, and what each share answers."""
 
 
@@ -67,11 +67,12 @@ class TextSplit(Generic[T]):
 
 def text_split(by: str, salt: str, prefix: str, ends: Iterable[int], answers: Sequence[T]) -> TextSplit[T]:
     """The ends are rounded up: `(hash * SCALE) >> 32 < end` is `hash < edge`."""
-    return TextSplit(by, (f"{salt}:{prefix}", [-(-(end << 32) // SCALE) for end in ends], answers))
+    return TextSplit(by, (f"{salt}:{prefix}".encode(), [-(-(end << 32) // SCALE) for end in ends], answers))
 
 
-def pick(rows: Iterable[Row[T]], text: str, hashed: Any = mmh3.hash) -> list[T]:
-    """What each of them has for that text. Raises UnicodeEncodeError for half of a surrogate pair."""
+def pick(rows: Iterable[Row[T]], text: bytes) -> list[T]:
+    """What each of them has for that text."""
+    hashed = mmh3.hash
     return [answers[bisect_right(edges, hashed(prefix + text, 0, False))] for prefix, edges, answers in rows]
 
 
@@ -83,7 +84,7 @@ def serve_text(split: TextSplit[T], otherwise: Asked[T]) -> Asked[T]:
     def serve(context: Context, scope: Scope) -> T:
         subject = context.get(name)
         if subject.__class__ is str:
-            return answers[bisect_right(edges, hashed(prefix + subject, 0, False))]
+            return answers[bisect_right(edges, hashed(prefix + subject.encode(), 0, False))]
         return otherwise(context, scope)
 
     return serve

@@ -88,9 +88,10 @@ class SplitGroup(Group):
         if subject.__class__ is not str:
             return super().answer(context)
         try:
-            return _part(pick(self._rows, subject))
-        except UnicodeEncodeError:
+            text = subject.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair
             return super().answer(context)
+        return _part(pick(self._rows, text))
 
 
 class Known:
