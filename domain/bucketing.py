@@ -96,11 +96,16 @@ class Algorithm(NamedTuple):
 
 def bucket(salt: str, value: str) -> int:
     """The native one, 0 to 99,999; a subject is inside a threshold when `bucket < threshold`."""
-    return (mmh3.hash(f"{salt}:{value}", 0, False) * SCALE) >> 32
+    return _native(salt, value, SCALE)
 
 
 def _native(salt: str, value: str, steps: int) -> int:
-    return (mmh3.hash(f"{salt}:{value}", 0, False) * steps) >> 32
+    return (_murmur3(f"{salt}:{value}") * steps) >> 32
+
+
+def _murmur3(text: str, seed: int = 0) -> int:
+    """Encoded here: mmh3 5.3 crashes on half of a surrogate pair, where this raises UnicodeEncodeError."""
+    return mmh3.hash(text.encode(), seed, False)
 
 
 def _sha1(salt: str, value: str, steps: int) -> int:
@@ -109,11 +114,11 @@ def _sha1(salt: str, value: str, steps: int) -> int:
 
 def _unleash(salt: str, value: str, steps: int) -> int:
     """Unleash's `normalized` value less one, since it counts from 1 and includes the threshold."""
-    return int(mmh3.hash(f"{salt}:{value}", 0, False) % steps)
+    return _murmur3(f"{salt}:{value}") % steps
 
 
 def _unleash_variant(salt: str, value: str, steps: int) -> int:
-    return int(mmh3.hash(f"{salt}:{value}", UNLEASH_VARIANT_SEED, False) % steps)
+    return _murmur3(f"{salt}:{value}", UNLEASH_VARIANT_SEED) % steps
 
 
 def _launchdarkly(salt: str, value: str, steps: int) -> int:
@@ -123,12 +128,12 @@ def _launchdarkly(salt: str, value: str, steps: int) -> int:
 
 
 def _flagd(salt: str, value: str, steps: int) -> int:
-    return (mmh3.hash(salt + value, 0, False) * steps) >> 32
+    return (_murmur3(salt + value) * steps) >> 32
 
 
 def _flagd1(salt: str, value: str, steps: int) -> int:
     """Of a hash with a sign; its lowest number has no positive twin and shares the last bucket."""
-    return min((abs(mmh3.hash(salt + value, 0)) * steps) >> 31, steps - 1)
+    return min((abs(mmh3.hash((salt + value).encode(), 0)) * steps) >> 31, steps - 1)
 
 
 def _flagd3(salt: str, value: Any, steps: int) -> int:

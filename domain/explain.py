@@ -7,8 +7,9 @@ so an explanation cannot differ from the answer it explains.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from domain.compilation import broken_flag, compile_flag
 from domain.conditions import Context, Malformed, Predicate, Scope, Watch, attribute_getter, gate_bucketer
-from domain.evaluation import CompiledFlag, Evaluation, FlagDocument, broken_flag, compile_flag, evaluate
+from domain.evaluation import CompiledFlag, Evaluation, FlagDocument, evaluate
 from domain.ruleset import Document, Ruleset, compile_segment
 from domain.targeting import AnyElement, Clause, Condition, InBucket
 from domain.values import Model

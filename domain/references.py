@@ -76,10 +76,13 @@ def flags_asked(targeting: Targeting) -> Mapping[str, set[str]]:
     return asked
 
 
-def attributes_asked(targeting: Targeting) -> frozenset[str] | None:
-    """Where in a context the answer comes from, as paths; None where other flags or segments have a say."""
+def attributes_asked(targeting: Targeting, *, splits: bool = True) -> frozenset[str] | None:
+    """Where in a context the answer comes from, as paths; None where other flags or segments have a say.
+
+    Without `splits`, it is what is asked before one.
+    """
     asked = [target.attribute for target in targeting.targets]
-    asked += [serve.split.by for serve in serves(targeting) if isinstance(serve, ServeSplit)]
+    asked += [each.split.by for each in serves(targeting) if splits and isinstance(each, ServeSplit)]
     for rule in targeting.rules:
         if (found := _attributes_asked(rule.when)) is None:
             return None

@@ -7,8 +7,9 @@ from typing import Final
 
 from domain.bucketing import bucketing_value
 from domain.collector import collector_held_back
+from domain.compilation import broken_flag, compile_flag
 from domain.conditions import Context, Malformed, Predicate, Scope, Watch, compile_condition, unwatched
-from domain.evaluation import CompiledFlag, FlagDocument, broken_flag, compile_flag
+from domain.evaluation import CompiledFlag, FlagDocument
 from domain.segment import SegmentDefinition
 from domain.targeting import TARGETING_KEY
 from domain.values import Model

@@ -14,7 +14,6 @@ from api.evaluation.event_tokens import event_streams, token_window
 from api.evaluation.parts import Parts
 from api.evaluation.refusal import NO_HEADERS, Answer, Refusal
 from domain.evaluation import evaluate
-from domain.recording import AS_INSTALLED
 from domain.ruleset import Ruleset
 from workers.evaluations import NOT_RECORDED
 
@@ -55,7 +54,7 @@ class Answers:
         except Exception:  # there is no such flag, or it is broken; this says which
             answer = evaluate(who.ruleset if found else NO_FLAGS, flag, context)
         this = answer.made or made(answer, flag, who.key)
-        tally, recording = this.tally, AS_INSTALLED
+        tally, recording = this.tally, who.recording
         if this.status == NOT_FOUND:
             recording = NOT_RECORDED
             tally = self._recorder.unknown(who.key.project, who.key.environment, flag, self._now)
@@ -72,13 +71,13 @@ class Answers:
             context = read_context(raw)
         except Refusal as refusal:
             return refusal.answer()
-        flags, tallies = self._callers.plan(who).answer(context)
+        flags, tallies, digest = self._callers.plan(who).answer(context)
         if request_id:
-            self._recorder.record_marked(request_id, tallies, AS_INSTALLED, context, who.position, self._now)
+            self._recorder.record_marked(request_id, tallies, who.recording, context, who.position, self._now)
         else:
-            self._recorder.record(tallies, AS_INSTALLED, context, who.position, self._now)
+            self._recorder.record(tallies, who.recording, context, who.position, self._now)
         window = token_window(self._now)
-        headers = {"ETag": f'"{mmh3.mmh3_x64_128_digest(flags, window).hex()}"'}
+        headers = {"ETag": f'"{mmh3.mmh3_x64_128_digest(digest, window).hex()}"'}
         if headers["ETag"] in if_none_match:
             return 304, headers, b""
         return 200, headers, b'{"flags":[%b]%b}' % (flags, self._about(who))

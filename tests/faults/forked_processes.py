@@ -9,9 +9,10 @@ import os
 import signal
 import sys
 
+import deploy.processes.consumer
 import deploy.processes.evaluation
 import deploy.processes.http
-import deploy.processes.projector  # noqa: F401 - both are for the children
+import deploy.processes.projector  # noqa: F401 - all are for the children
 from deploy.cli import app
 from deploy.embedded import die_with_parent
 

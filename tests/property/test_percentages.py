@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.bucketing import bucket
-from domain.evaluation import FlagDocument, compile_flag, evaluate
+from domain.compilation import compile_flag
+from domain.evaluation import FlagDocument, evaluate
 from domain.ruleset import Ruleset
 from domain.targeting import ServeSplit, Split, Targeting
 from domain.values import SCALE, FlagType

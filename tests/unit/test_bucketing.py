@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 
 from domain.bucketing import ALGORITHMS, AlgorithmName, bucket, bucketing_value
@@ -82,3 +84,11 @@ def test_every_bucket_lies_within_the_steps(name: AlgorithmName) -> None:
     assert min(found) >= 0
     assert max(found) < steps
     assert abs((sum(found) / len(found) + 0.5) / steps - 0.5) < 0.05
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_half_a_surrogate_pair_ends_no_process(name: AlgorithmName) -> None:
+    """Given such a text, mmh3 5.3 ends it."""
+    hashed, steps, *_ = ALGORITHMS[name]
+    with suppress(UnicodeEncodeError):
+        assert 0 <= hashed("salt", "\ud800", steps or 7) < (steps or 7)
