@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from domain.recording import Recording, RecordingMode
+from domain.targeting import TARGETING_KEY
 from workers.adopted import UNCERTAIN_SECONDS
 from workers.counting import MAX_COUNTERS, Counting
 from workers.exposures import Exposures
@@ -93,6 +94,7 @@ class EvaluationRecorder:
         )
         self.unknown = self._counting.unknown
         self._count_one = self._counting.count_one
+        self._exposed = self.exposures.new
 
     @property
     def recorded(self) -> int:
@@ -151,8 +153,19 @@ class EvaluationRecorder:
         """As `record`; for the commonest case, which is to cost next to nothing."""
         counted = self._count_one(tally, now)
         keeping = self._keepings.get(id(recording)) or self._keeping(recording)
-        if keeping.mode != "none":
-            self._keep((tally,) if counted else (), (tally,), keeping, context, position, now)
+        if keeping.mode == "none":
+            return
+        if not counted:
+            self._drop((tally,), keeping)
+            return
+        subject = context.get(TARGETING_KEY)
+        if subject.__class__ is not str:
+            subject = None
+        counters = tally.counters
+        if keeping.mode == "exposures":
+            counters = self._exposed(tally, subject, now) if subject is not None else ()
+        if counters:
+            self._write(keeping.lines(counters, subject, context, position, now), len(counters))
 
     def record(
         self, tallies: Sequence[Tally], recording: Recording, context: Context, position: int, now: float
@@ -164,7 +177,10 @@ class EvaluationRecorder:
         counted = self._counting.count(tallies, now)
         keeping = self._keepings.get(id(recording)) or self._keeping(recording)
         if keeping.mode != "none":
-            self._keep(counted, tallies, keeping, context, position, now)
+            self._keep(counted, keeping, context, position, now)
+            if counted is not tallies:
+                known = set(counted)
+                self._drop([tally for tally in tallies if tally not in known], keeping)
 
     def record_marked(
         self,
@@ -196,43 +212,40 @@ class EvaluationRecorder:
             self.flusher.uncertain.pop(request_id, None)
 
     def _keep(
-        self,
-        counted: Sequence[Tally],
-        tallies: Sequence[Tally],
-        keeping: Keeping,
-        context: Context,
-        position: int,
-        now: float,
+        self, tallies: Sequence[Tally], keeping: Keeping, context: Context, position: int, now: float
     ) -> None:
-        """Who is not counted is not kept either: their names may be what nobody takes."""
         subject = subject_of(context)
-        counters: Sequence[Counter]
+        counters: list[Counter] = []
         if keeping.mode == "all":
-            counters = [counter for tally in counted for counter in tally.counters]
-            wanted = len(counters) if counted is tallies else sum(len(tally.counters) for tally in tallies)
-        elif subject is None:
-            return
-        else:
+            counters = [counter for tally in tallies for counter in tally.counters]
+        elif subject is not None:
             new = self.exposures.new
-            counters = [counter for tally in counted for counter in new(tally, subject, now)]
-            wanted = len(counters)
-        if wanted:
-            self._write(keeping.lines(counters, subject, context, position, now), wanted)
+            counters = [counter for tally in tallies for counter in new(tally, subject, now)]
+        if counters:
+            self._write(keeping.lines(counters, subject, context, position, now), len(counters))
 
-    def _write(self, lines: list[bytes], wanted: int) -> None:
-        """`wanted` is how many lines there ought to be."""
-        flusher = self.flusher
-        needs = self._log.needs(lines)
-        used = self._bytes_begun - self._own.bytes_released + flusher.adopted_bytes
-        if lines and used + needs <= self._record_bytes:
-            try:
-                self._log.append(lines)
-                self._bytes_begun += needs
-                wanted -= len(lines)
-            except OSError as problem:
-                log.warning("records of evaluations are dropped, %s: %s", self._spool.path, problem)
-        if wanted:
-            self._dropped[DROPPED_RECORDS] += wanted
+    def _drop(self, tallies: Sequence[Tally], keeping: Keeping) -> None:
+        """Who is not counted is not kept either: their names may be what nobody takes."""
+        if keeping.mode == "all":
+            self._dropped[DROPPED_RECORDS] += sum(len(tally.counters) for tally in tallies)
+
+    def _write(self, lines: bytes, count: int) -> None:
+        if not lines or not (self._log.append(lines) or self._begin_file(lines)):
+            self._dropped[DROPPED_RECORDS] += count
+
+    def _begin_file(self, lines: bytes) -> bool:
+        """With these lines in it; False where there is no room."""
+        size = self._log.next_size(lines)
+        used = self._bytes_begun - self._own.bytes_released + self.flusher.adopted_bytes
+        if used + size > self._record_bytes:
+            return False
+        try:
+            self._log.begin(lines)
+        except OSError as problem:
+            log.warning("records of evaluations are dropped, %s: %s", self._spool.path, problem)
+            return False
+        self._bytes_begun += size
+        return True
 
     def _keeping(self, recording: Recording) -> Keeping:
         if len(self._keepings) >= KEEPINGS_KNOWN:

@@ -31,17 +31,19 @@ class Keeping(NamedTuple):
 
     def lines(
         self, counters: Iterable[Counter], subject: str | None, context: Context, position: int, now: float
-    ) -> list[bytes]:
+    ) -> bytes:
         """One for each of the counters; none where the subject's name is too long to be kept."""
-        named = subject is not None and not self.recording.pseudonymise
-        if named and subject is not None and len(subject) > SUBJECT_LENGTH:
-            return []
         attributes = self._attributes(context) if self.recording.attributes else b"{}"
-        rest = b",%d,%d,%b" % (position, int(now * 1_000), attributes)
-        known = _text(subject) if named and subject is not None else b"null"
-        if subject is None or named:
-            return [_head(each) + known + rest for each in counters]
-        return [_head(each) + self._pseudonym(each[0], subject) + rest for each in counters]
+        rest = b",%d,%d,%b\n" % (position, int(now * 1_000), attributes)
+        if subject is None:
+            rest = b"null" + rest
+        elif self.recording.pseudonymise:
+            return b"".join([_head(each) + self._pseudonym(each[0], subject) + rest for each in counters])
+        elif len(subject) > SUBJECT_LENGTH:
+            return b""
+        else:
+            rest = orjson.dumps(_clean(subject)) + rest
+        return b"".join([_head(each) + rest for each in counters])
 
     def _pseudonym(self, project: str, subject: str) -> bytes:
         """Without a secret there is none, and the subject is left out."""
@@ -69,10 +71,6 @@ def keeping_of(recording: Recording, installed: RecordingMode, secret: str) -> K
 def _head(counter: Counter) -> bytes:
     project, environment, flag, reason, variant = counter
     return orjson.dumps([project, environment, flag, variant, reason])[1:-1] + b","
-
-
-def _text(text: str) -> bytes:
-    return orjson.dumps(_clean(text))
 
 
 def _clean(text: str) -> str:

@@ -5,13 +5,11 @@ and how many records these were. A record's line is all of its row but the event
 producer, the file and the line: what is sent again has the same id.
 """
 
-import logging
 import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
-from mmap import mmap
 from pathlib import Path
 
 import orjson
@@ -24,8 +22,6 @@ SEGMENT_BYTES = 1024 * 1024  # a few seconds' worth; so much is read and sent at
 HEADER = struct.Struct("=QQQ")
 RECORD_FIELDS = 9  # without the event id
 
-log = logging.getLogger(__name__)
-
 
 class RecordsLog:
     """For the thread that keeps records."""
@@ -35,32 +31,31 @@ class RecordsLog:
         self.newest = 0
         self.end = 0  # of what counts in the newest file
         self._directory = directory
-        self._file: mmap | None = None
-        self._committed = memoryview(bytearray(8)).cast("Q")
+        self._size = 0
+        self._file = self._committed = memoryview(b"")
 
-    def append(self, lines: list[bytes]) -> None:
-        """Raises OSError when the disk has no room; what is before it is kept."""
-        data = b"\n".join([*lines, b""])
-        if self._file is None or self.end + len(data) > len(self._file):
-            self._begin(len(data))
-        assert self._file is not None
-        end = self.end + len(data)
-        self._file[self.end : end] = data
+    def append(self, lines: bytes) -> bool:
+        """False where they do not fit into the file."""
+        end = self.end + len(lines)
+        if end > self._size:
+            return False
+        self._file[self.end : end] = lines
         self._committed[0] = self.end = end
+        return True
 
-    def needs(self, lines: list[bytes]) -> int:
-        """How much longer the files get in all."""
-        size = sum(map(len, lines)) + len(lines)
-        fits = self._file is not None and self.end + size <= len(self._file)
-        return 0 if fits else max(self.segment_bytes, HEADER.size + size)
+    def next_size(self, lines: bytes) -> int:
+        """Of the next file, if these lines are to be its first."""
+        return max(self.segment_bytes, HEADER.size + len(lines))
 
-    def _begin(self, size: int) -> None:
-        path = _path(self._directory, self.newest + 1)
-        file = mapped(path, max(self.segment_bytes, HEADER.size + size))
-        self._committed = memoryview(file)[:8].cast("Q")
+    def begin(self, lines: bytes) -> None:
+        """Another file, with these lines. Raises OSError when the disk has no room; it is as before then."""
+        size = self.next_size(lines)
+        file = memoryview(mapped(_path(self._directory, self.newest + 1), size))
+        self._file, self._size = file, size
+        self._committed = file[:8].cast("Q")
         self._committed[0] = self.end = HEADER.size
-        self._file = file
         self.newest += 1
+        self.append(lines)
 
 
 @dataclass(frozen=True, slots=True)
