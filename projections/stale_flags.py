@@ -10,7 +10,7 @@ from projections.usage_table import PARTITION, SORT
 if TYPE_CHECKING:  # type stubs, which are installed for development only
     from mypy_boto3_dynamodb import DynamoDBClient
 
-FIRST = "\x00"  # before every name but itself
+FIRST, LAST = "\x00", "\U0010ffff"  # before and behind every key there can be
 
 FlagStatus = Literal["never", "unused", "one_answer", "active"]
 
@@ -65,6 +65,10 @@ class FlagsSeen:
             },
         )
         return {item[SORT]["S"]: LastSeen(int(item["last"]["N"]), _variants(item)) for item in items}
+
+    def all_flags(self, project: str, environment: str) -> list[str]:
+        """Every flag that was ever evaluated there."""
+        return list(self.last_seen(project, environment, FIRST, LAST))
 
     def unknown(self, project: str, environment: str, after: str, limit: int) -> list[UnknownFlag]:
         """In the order of their names' UTF-8, at most `limit` of those beyond `after`."""
