@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from projections.flag_index import CODE_DEFAULT, flags_part, unknown_part
 from projections.usage_reader import pages
-from projections.usage_table import PARTITION, SORT
+from projections.usage_table import PARTITION, SORT, between
 
 if TYPE_CHECKING:  # type stubs, which are installed for development only
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -56,12 +56,7 @@ class FlagsSeen:
             self._dynamodb,
             {
                 "TableName": self._table,
-                "KeyConditionExpression": f"{PARTITION} = :part AND {SORT} BETWEEN :first AND :last",
-                "ExpressionAttributeValues": {
-                    ":part": {"S": flags_part(project, environment)},
-                    ":first": {"S": first},
-                    ":last": {"S": last},
-                },
+                "KeyConditions": between(flags_part(project, environment), first, last),
             },
         )
         return {item[SORT]["S"]: LastSeen(int(item["last"]["N"]), _variants(item)) for item in items}
