@@ -18,8 +18,8 @@ from tests.figures import tell
 from tests.integration.analytics import Analytics, message
 from workers.dead_letters import redrive
 
-KILLS = 12
-MESSAGES, ROWS, RECORDS = 250, 10, 20
+KILLS = 8
+MESSAGES, ROWS, RECORDS = 150, 10, 20
 MINUTE = int(datetime(2100, 11, 4, 12, tzinfo=UTC).timestamp() // 60)
 
 
