@@ -33,7 +33,7 @@ PERSON_BYTES = 16  # BLAKE2b's limit
 
 
 def pseudonym(secret: str, project: str, subject: str) -> str:
-    """32 hex digits for the subject in that project; who does not know the secret cannot tell whose."""
+    """32 hex digits that stand for the subject in that project, and for nobody without the secret."""
     return blake2b(
         subject.encode(errors="replace"),
         digest_size=PSEUDONYM_BYTES,
