@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from commands.importers import VendorName
-from deploy import analytics
+from deploy import analytics, analytics_queries
 from deploy.settings import EVALUATION_PORT, MANAGEMENT_PORT, Settings
 from deploy.told import Told
 
@@ -29,6 +29,7 @@ app.add_typer(work, name="work")
 app.add_typer(projections, name="projections")
 audit = typer.Typer(help="Look after the log of events.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
+analytics.app.add_typer(analytics_queries.app)
 app.add_typer(analytics.app, name="analytics")
 
 out, err = Console(), Console(stderr=True)

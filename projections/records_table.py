@@ -10,7 +10,7 @@ the subject. The index `by_subject` finds a subject's records.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -80,19 +80,25 @@ class RecordsTable:
         self, project: str, environment: str, flag: str, start: datetime, end: datetime, *, limit: int
     ) -> list[Record]:
         """The newest `limit` records from `start` to before `end`, newest first."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression=f"{PARTITION} = :flag AND {SORT} BETWEEN :start AND :end",
-            ExpressionAttributeValues={
-                ":flag": {"S": f"{project}/{environment}/{flag}"},
-                ":start": {"S": _instant(_milliseconds(start))},
-                ":end": {"S": _instant(_milliseconds(end))},  # comes before that instant's records
-            },
+        pages = self._pages(
+            project,
+            environment,
+            flag,
+            start,
+            end,
             ScanIndexForward=False,
             PaginationConfig={"PageSize": limit},
         )
         items = (item for page in pages for item in page["Items"])
         return [_record(project, environment, flag, item) for item in islice(items, limit)]
+
+    def each(
+        self, project: str, environment: str, flag: str, start: datetime, end: datetime
+    ) -> Iterator[Record]:
+        """All from `start` to before `end`, oldest first, a page in memory at a time."""
+        for page in self._pages(project, environment, flag, start, end):
+            for item in page["Items"]:
+                yield _record(project, environment, flag, item)
 
     def delete_subject(self, project: str, environment: str, subject: str, until: int) -> int:
         """How many records of the subject there were, up to `until` in milliseconds since 1970."""
@@ -108,6 +114,20 @@ class RecordsTable:
         keys = [{each: item[each] for each in RECORD_KEYS} for page in pages for item in page["Items"]]
         self._items.delete(keys)
         return len(keys)
+
+    def _pages(
+        self, project: str, environment: str, flag: str, start: datetime, end: datetime, **how: Any
+    ) -> Iterable[Any]:
+        return self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression=f"{PARTITION} = :flag AND {SORT} BETWEEN :start AND :end",
+            ExpressionAttributeValues={
+                ":flag": {"S": f"{project}/{environment}/{flag}"},
+                ":start": {"S": _instant(_milliseconds(start))},
+                ":end": {"S": _instant(_milliseconds(end))},  # comes before that instant's records
+            },
+            **how,
+        )
 
     def _item(self, record: Record) -> dict[str, Any]:
         flag, at_event = _key(record)

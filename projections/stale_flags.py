@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from projections.flag_index import CODE_DEFAULT, flags_part, unknown_part
 from projections.usage_reader import pages
-from projections.usage_table import PARTITION, SORT
+from projections.usage_table import PARTITION, SORT, between
 
 if TYPE_CHECKING:  # type stubs, which are installed for development only
     from mypy_boto3_dynamodb import DynamoDBClient
 
-FIRST = "\x00"  # before every name but itself
+FIRST, LAST = "\x00", "\U0010ffff"  # before and behind every key there can be
 
 FlagStatus = Literal["never", "unused", "one_answer", "active"]
 
@@ -56,15 +56,14 @@ class FlagsSeen:
             self._dynamodb,
             {
                 "TableName": self._table,
-                "KeyConditionExpression": f"{PARTITION} = :part AND {SORT} BETWEEN :first AND :last",
-                "ExpressionAttributeValues": {
-                    ":part": {"S": flags_part(project, environment)},
-                    ":first": {"S": first},
-                    ":last": {"S": last},
-                },
+                "KeyConditions": between(flags_part(project, environment), first, last),
             },
         )
         return {item[SORT]["S"]: LastSeen(int(item["last"]["N"]), _variants(item)) for item in items}
+
+    def all_flags(self, project: str, environment: str) -> list[str]:
+        """Every flag that was ever evaluated there."""
+        return list(self.last_seen(project, environment, FIRST, LAST))
 
     def unknown(self, project: str, environment: str, after: str, limit: int) -> list[UnknownFlag]:
         """In the order of their names' UTF-8, at most `limit` of those beyond `after`."""

@@ -17,10 +17,10 @@ from projections.usage_series import HOUR_MINUTES, Counts, Granularity, UsageSer
 from projections.usage_table import (
     DAY_MINUTES,
     MINUTES_KEPT_DAYS,
-    PARTITION,
     SORT,
     CountRow,
     UsageTable,
+    between,
     day_part,
     minute_place,
     minutes_of,
@@ -130,8 +130,7 @@ class UsageReader:
         """Those whose place is between, in that order, `first` and `last` included."""
         request: dict[str, Any] = {
             "TableName": self._table,
-            "KeyConditionExpression": f"{PARTITION} = :part AND {SORT} BETWEEN :first AND :last",
-            "ExpressionAttributeValues": {":part": {"S": part}, ":first": {"S": first}, ":last": {"S": last}},
+            "KeyConditions": between(part, first, last),
             "ConsistentRead": True,
             **how,
         }

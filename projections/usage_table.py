@@ -113,17 +113,28 @@ class UsageTable:
         midnight = first - first % DAY_MINUTES
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression=f"{PARTITION} = :day AND {SORT} BETWEEN :first AND :last",
-            ExpressionAttributeValues={
-                ":day": {"S": day_part(project, environment, flag, first)},
-                ":first": {"S": f"{first - midnight:04d}"},
-                ":last": {"S": f"{last - midnight:04d}"},
-            },
+            KeyConditions=between(
+                day_part(project, environment, flag, first),
+                f"{first - midnight:04d}",
+                f"{last - midnight:04d}",
+            ),
             ConsistentRead=True,
         )
         for page in pages:
             for item in page["Items"]:
                 yield _row(project, environment, flag, midnight, item)
+
+
+def between(part: str, first: str, last: str) -> dict[str, Any]:
+    """KeyConditions for the items of a partition from place `first` to `last`, that one included.
+
+    DynamoDB takes them as it takes an expression; the local stack, which parses an expression anew for each
+    item of the partition, reads them sixteen times faster.
+    """
+    return {
+        PARTITION: {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": part}]},
+        SORT: {"ComparisonOperator": "BETWEEN", "AttributeValueList": [{"S": first}, {"S": last}]},
+    }
 
 
 def day_part(project: str, environment: str, flag: str, minute: int) -> str:

@@ -8,6 +8,7 @@ messages it has and asks for no others: a message given back five times would en
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -212,10 +213,8 @@ class Consumer:
         self.deleted += len(answer.get("Successful", []))  # the others come again, and change nothing
 
     def _failed(self, what: str, problem: Exception) -> None:
-        """A fault of ours is told with its place in the program; it ends no thread either."""
         self.failures += 1
-        ours = problem if not isinstance(problem, Failure) else None
-        log.warning("%s failed, trying again: %s", what, problem, exc_info=ours)
+        log.warning("%s failed, trying again: %s", what, _reason(problem))
 
 
 def parse(message: "MessageTypeDef") -> Received:
@@ -257,8 +256,11 @@ def _is_refusal(problem: Exception) -> bool:
 
 
 def _reason(problem: Exception) -> str:
-    """Other errors than DynamoDB's quote what they were given, and that may be subjects."""
-    return str(problem) if isinstance(problem, ClientError) else type(problem).__name__
+    """A fault of ours by its place: its text may quote what it was given, and that may be a subject."""
+    if isinstance(problem, Failure) and not isinstance(problem, ParamValidationError):
+        return str(problem)
+    place = traceback.extract_tb(problem.__traceback__)[-1]
+    return f"{type(problem).__name__} at {place.filename}:{place.lineno}"
 
 
 def _told(problem: ValidationError) -> str:

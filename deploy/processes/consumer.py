@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from typing import NoReturn
 
 from deploy.processes.common import until_signalled
 from deploy.processes.consumer_metrics import ConsumerMetrics, QueueMetrics
@@ -31,7 +32,7 @@ def run(settings: Settings) -> None:
     for thread in threads:
         thread.start()
     stop.wait()
-    join_or_exit(threads)
+    end(threads)
 
 
 def build(settings: Settings) -> tuple[list[Consumer], QueueMetrics]:
@@ -50,12 +51,12 @@ def build(settings: Settings) -> tuple[list[Consumer], QueueMetrics]:
     return consumers, QueueMetrics(ours, dead_queue(ours))
 
 
-def join_or_exit(threads: Sequence[threading.Thread]) -> None:
+def end(threads: Sequence[threading.Thread]) -> NoReturn:
     """What is not stored by then comes again."""
     deadline = time.monotonic() + STOP_SECONDS
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     if any(thread.is_alive() for thread in threads):
         log.warning("not all that was received is stored after %s s; SQS will give it again", STOP_SECONDS)
-        logging.shutdown()
-        os._exit(0)  # threads of botocore would be waited for
+    logging.shutdown()
+    os._exit(0)  # otherwise threads that hang are waited for, and datasketches complains of what is left

@@ -18,7 +18,7 @@ from deploy.embedded import Stack, free_port
 from projections.aws import MAX_RECEIVE_COUNT
 from projections.flag_index import flags_part, unknown_part
 from projections.subjects_table import subjects_of_day
-from projections.usage_table import MINUTES_TAKEN_DAYS
+from projections.usage_table import MINUTES_TAKEN_DAYS, CountRow
 from tests.integration.analytics import Analytics, eventually, message
 from workers.dead_letters import redrive
 from workers.evaluation_store import Batch, EvaluationStore
@@ -117,6 +117,20 @@ def test_a_row_of_a_minute_that_has_expired_is_refused_aloud_and_stops_no_other(
     assert (consumer.expired, consumer.counts_written, consumer.records_written) == (2, 1, 0)
     assert f"message {sent}: 2 rows and records are older than what is kept" in caplog.text
     assert analytics.items(analytics.records) == {}
+
+
+def test_a_late_evaluation_takes_nothing_back_in_the_index(analytics: Analytics) -> None:
+    """To two consumers, of which the second knows nothing of what the first stored."""
+    stores = [EvaluationStore(analytics.new_tables()) for _ in range(2)]
+    for store, hour, variant in ((0, 3, "on"), (1, 1, "on"), (0, 2, "off"), (1, 5, "on"), (0, 4, "on")):
+        outcomes = {"FLAG_NOT_FOUND/": 1, f"SPLIT/{variant}": 1, "SPLIT/never": 0}
+        counted = CountRow("p1", "shop", "production", "f", (HOUR + hour) * 60, hour, outcomes)
+        stores[store].write(Batch([counted], []))
+    items = analytics.items(analytics.usage)
+    seen = {"on": {"N": str(HOUR + 5)}, "off": {"N": str(HOUR + 2)}}
+    assert items[flags_part("shop", "production"), "f"]["seen"] == {"M": seen}
+    unknown = items[unknown_part("shop", "production"), "f"]
+    assert (unknown["first"], unknown["last"]) == ({"N": str(HOUR + 1)}, {"N": str(HOUR + 5)})
 
 
 class Away(EvaluationStore):
