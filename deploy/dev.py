@@ -44,6 +44,7 @@ LOCAL_DEFAULTS = {
     # The AWS client wants some; the embedded SQS and DynamoDB accept any.
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
+    "TOGGLEMASTER_RECORDS": "all",  # nobody evaluates so much here that it would be too much
     "TOGGLEMASTER_QUEUE_WAIT_SECONDS": "1",  # requests cost nothing here, and Ctrl-C should not take long
 }
 
@@ -103,7 +104,8 @@ def _addresses(data_dir: Path) -> Iterator[tuple[dict[str, str], dict[str, int]]
 
 
 def _environment(addresses: dict[str, str], data_dir: Path) -> dict[str, str]:
-    defaults = {**LOCAL_DEFAULTS, "TOGGLEMASTER_COPY_DIR": str(_copies(data_dir))}
+    own = {"COPY_DIR": _copies(data_dir), "SPOOL_DIR": data_dir / "spool"}
+    defaults = LOCAL_DEFAULTS | {f"TOGGLEMASTER_{name}": str(path) for name, path in own.items()}
     return defaults | dict(os.environ) | addresses | {"TOGGLEMASTER_ADMIN_KEY": _admin_key(data_dir)}
 
 

@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.recording import RecordingMode
+
 MANAGEMENT_PORT, EVALUATION_PORT = 8080, 8081
 
 
@@ -63,14 +65,31 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = Field(
         False, description="lets webhooks lead to private addresses, and to http; off, as users give them"
     )
-    records: Literal["all", "none"] = Field(
-        "all",
-        description="whether single evaluations are recorded beside the counts; all is for a laptop's load",
+    records: RecordingMode = Field(
+        "exposures",
+        description="which single evaluations are recorded beside the counts where an environment does not"
+        " say; exposures are one per subject, flag and variant in an hour at most, enough for experiments",
     )
     flush_seconds: float = Field(
         1.0,
         gt=0,
-        description="how often an evaluator sends what it counted; a crash loses what was not sent",
+        description="how often an evaluator sends what it counted; until then it is in the spool",
+    )
+    spool_dir: str = Field(
+        "",
+        description="where an evaluator keeps evaluations until SQS has them; empty is a temporary directory"
+        " that ends with the process, as only you know one that outlives it and is private",
+    )
+    spool_counters: int = Field(
+        100_000,
+        ge=1,
+        description="how many counts (a minute, a flag, an answer each) wait in it at most; 100 flags with"
+        " four answers each fill it in four hours without SQS",
+    )
+    spool_megabytes: int = Field(
+        64,
+        ge=1,
+        description="how many MiB of records wait in it at most; half a million single evaluations",
     )
     copy_dir: str = Field(
         "",

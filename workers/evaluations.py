@@ -1,82 +1,47 @@
-"""Evaluations on their way to SQS: exact counts, and records of single ones."""
+"""Evaluations on their way to SQS: exact counts, and records of single ones.
 
-import itertools
+What is counted is in the spool before the answer leaves, and what is recorded is there when it is kept, so
+that a process may be killed at any time: the next one on the same spool sends what it left.
+"""
+
 import logging
 import secrets
-import threading
+import shutil
+import tempfile
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, Protocol
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from domain.recording import Recording, RecordingMode
+from domain.targeting import TARGETING_KEY
+from workers.adopted import UNCERTAIN_SECONDS
+from workers.counting import MAX_COUNTERS, Counting
+from workers.exposures import Exposures
+from workers.flusher import FLUSH_SECONDS, STOP_SECONDS, Flusher
+from workers.keeping import NO_PSEUDONYMS, Context, Keeping, keeping_of, subject_of
+from workers.records_log import SEGMENT_BYTES, RecordsLog
+from workers.sender import BATCH_BYTES, Publisher
+from workers.spool import DROPPED_COUNTS, DROPPED_RECORDS, Spool
+from workers.tally import Counter, Tally
 
-from domain.values import Slug
-from projections.aws import Queue
-from projections.records_table import SUBJECT_LENGTH
-from projections.usage_table import FlagAsked, Producer, ReasonName, VariantServed, outcome_of
-from workers.messages import chunks, encode, pack
+__all__ = ["NOT_RECORDED", "EvaluationRecorder", "Tally"]
 
-BATCH_ENTRIES = 10  # SQS's limit for SendMessageBatch
-BATCH_BYTES = 256 * 1024  # SQS's limit for a batch and for a message; 1 MiB since 2025, not everywhere
-FLUSH_SECONDS = 1.0
-LONGEST_BACK_OFF_SECONDS = 30.0
-RETRY_SECONDS = 0.1  # between attempts while stopping
-STOP_SECONDS = 5.0
-MAX_COUNTERS = 100_000  # about 20 MB: 100 flags with four answers each, through four hours without SQS
-MAX_RECORDS = 50_000  # about 15 MB: five seconds of 10,000 evaluations each
+RECORD_BYTES = 64 * 1024 * 1024  # half a million records: a minute of 8,000 evaluations a second
+KEEPINGS_KNOWN = 10_000  # a ruleset that changes brings new ones
+NOT_RECORDED = Recording(mode="none")
 
 log = logging.getLogger(__name__)
 
-Counter = tuple[Slug, Slug, FlagAsked, ReasonName, VariantServed]
-"""Project, environment, flag, reason, variant."""
-
-
-class Tally:
-    """What is counted in one step: answers that are always given together, and mostly just one.
-
-    Hashed by identity, which costs a fraction of hashing its names.
-    """
-
-    __slots__ = ("counters",)
-
-    def __init__(self, *counters: Counter) -> None:
-        self.counters = counters
-
-
-_counter = TypeAdapter(Counter)
-_producer: TypeAdapter[str] = TypeAdapter(Producer)
-
-
-class Publisher(Protocol):
-    def send(self, batch: Sequence[bytes]) -> list[bytes]:
-        """At most ten messages; answers with those that were not taken. May raise anything."""
-
-
-class SqsPublisher:
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
-
-    def send(self, batch: Sequence[bytes]) -> list[bytes]:
-        answer = self._queue.sqs.send_message_batch(
-            QueueUrl=self._queue.url,
-            Entries=[{"Id": str(n), "MessageBody": message.decode()} for n, message in enumerate(batch)],
-        )
-        failed = answer.get("Failed", [])
-        for code in {each["Code"] for each in failed}:
-            log.warning("SQS refused a message of evaluations: %s", code)
-        return [batch[int(each["Id"])] for each in failed]
-
 
 class EvaluationRecorder:
-    """Counts every evaluation in memory and sends what is new from a thread of its own.
+    """Counts every evaluation in the spool, and has a Flusher that sends what is new.
 
-    `record` belongs to one thread, that of the event loop. It shares nothing with the flushing thread that
-    both write, so there is no lock: each attribute below has one writer, and the flusher reads counters as
-    `dict.copy()`, which no other thread can interrupt. A minute's counters are final once `_minute` has
-    passed them, since only `record` moves it, and never back.
+    `record` and its like belong to one thread, that of the event loop. It shares nothing with the flusher's
+    thread that both write, so there is no lock: each attribute and each word of the spool has one writer.
 
-    At any time `recorded == dropped_counts + pending + those whose counts SQS has taken`.
+    At any time `recorded == dropped_counts + pending + those whose counts SQS has taken`, but for what killed
+    processes dropped, which is in `dropped_counts` too.
     """
 
     def __init__(
@@ -84,206 +49,209 @@ class EvaluationRecorder:
         publisher: Publisher,
         *,
         producer: str = "",
-        records: Literal["all", "none"] = "all",
+        spool_dir: Path | None = None,
+        records: RecordingMode = "all",
+        secret: str = "",
         flush_seconds: float = FLUSH_SECONDS,
         max_batch_bytes: int = BATCH_BYTES,
         max_counters: int = MAX_COUNTERS,
-        max_records: int = MAX_RECORDS,
+        record_bytes: int = RECORD_BYTES,
+        segment_bytes: int = SEGMENT_BYTES,
+        uncertain_seconds: float = UNCERTAIN_SECONDS,
     ) -> None:
-        """`producer` is for this start of this process only; it is made up when not given.
+        """`producer` is for this start of this process only; it is made up when not given. Without a
+        `spool_dir` there is a temporary one. `records` is for environments that do not say. Pseudonyms are
+        made with `secret`.
 
-        Raises ValueError for one that the consumer would refuse.
+        Raises OSError where the spool cannot be written to, ValueError for a producer that the consumer would
+        refuse.
         """
-        self.producer = _producer.validate_python(producer or secrets.token_hex(8))
-        self._publisher = publisher
-        self._flush_seconds = flush_seconds
-        self._max_batch_bytes = max_batch_bytes
-        self._max_counters = max_counters
-        self._max_records = max_records
-        self.keeps_records = records == "all"
+        self._spool = Spool(spool_dir or Path(tempfile.mkdtemp(prefix="togglemaster-")))
+        if spool_dir is None:
+            weakref.finalize(self, shutil.rmtree, self._spool.path, ignore_errors=True)
+        self._home = self._spool.begin(producer or secrets.token_hex(8))
+        self.producer = self._home.producer
+        self.withdrawn = 0  # evaluations counted by a killed process that are counted here in its place
+        self.exposures = Exposures()
+        self._installed: RecordingMode = records
+        self._secret = secret
+        self._record_bytes = record_bytes
+        self._dropped = self._home.dropped
+        self._log = RecordsLog(self._home.path, segment_bytes)
+        self._keepings: dict[int, Keeping] = {}
+        self._bytes_begun = 0
+        self._warned = False
+        self._counting = Counting(self._home, max_counters)
+        self._own = self._counting.own
+        self.flusher = Flusher(
+            publisher,
+            self._spool,
+            self._counting,
+            self._log,
+            flush_seconds=flush_seconds,
+            uncertain_seconds=uncertain_seconds,
+            max_batch_bytes=max_batch_bytes,
+        )
+        self.unknown = self._counting.unknown
+        self._count_one = self._counting.count_one
+        self._exposed = self.exposures.new
 
-        # Written by record() alone.
-        self.recorded = 0
-        self.dropped_counts = 0
-        self.dropped_records = 0
-        self._minute = -1
-        self._minute_ends = 0.0
-        self._counts: dict[Tally, int] = {}
-        self._counters: set[Counter] = set()  # all that _counts is about
-        self._begun = 0
-
-        # Written by the flusher alone.
-        self.sent_messages = 0
-        self.send_failures = 0
-        self._seq = 0
-        self._sealed: dict[int, dict[tuple[str, str, str], int]] = {}  # totals by minute and flag
-        self._outbox: list[bytes] = []
-        self._released = 0
-        self._evaluations_sealed = 0
-        self._evaluations_sent = 0
-        self._event_numbers = itertools.count()
-
-        # Where things change hands, by single steps that cannot be interrupted.
-        self._minutes: dict[int, dict[Tally, int]] = {}
-        self._records: deque[tuple[Counter, str | None, int, int]] = deque()
-
-        self._stopping = threading.Event()
-        self._stop_at = 0.0
-        self._thread: threading.Thread | None = None
+    @property
+    def recorded(self) -> int:
+        return self._own.recorded() + self._dropped[DROPPED_COUNTS]
 
     @property
     def pending(self) -> int:
         """Evaluations that are counted, but not yet in a message that SQS took."""
-        return self.recorded - self.dropped_counts - self._evaluations_sent
+        return self._own.recorded() - self._own.evaluations_sent
 
-    def record_one(self, tally: Tally, subject: str | None, position: int, now: float) -> None:
-        """As `record`; for the commonest case, which is to cost next to nothing."""
-        counts = self._counts
-        if now < self._minute_ends and tally in counts:
-            counts[tally] += 1
-            self.recorded += len(tally.counters)
-            if self.keeps_records:
-                self._keep(tally, subject, position, int(now * 1_000))
+    @property
+    def sent(self) -> int:
+        return self._own.evaluations_sent
+
+    @property
+    def dropped_counts(self) -> int:
+        """By this process, and by those whose spool it took over."""
+        return self._dropped[DROPPED_COUNTS] + self.flusher.inherited(DROPPED_COUNTS)
+
+    @property
+    def dropped_records(self) -> int:
+        return self._dropped[DROPPED_RECORDS] + self.flusher.inherited(DROPPED_RECORDS)
+
+    @property
+    def sent_messages(self) -> int:
+        return self.flusher.sender.sent_messages
+
+    @property
+    def send_failures(self) -> int:
+        return self.flusher.sender.failures
+
+    def unsent_seconds(self) -> float:
+        """For how long something has been waiting for SQS."""
+        return time.time() - self.flusher.all_sent_at if self.pending else 0.0
+
+    def start(self) -> None:
+        self.flusher.start()
+
+    def flush(self) -> bool:
+        """Sends what is new; False when some of it is left for the next time. For the flusher's thread."""
+        return self.flusher.flush()
+
+    def stop(self, timeout: float = STOP_SECONDS) -> None:
+        """Sends what is left, for `timeout` seconds at most; what is not sent then stays in the spool.
+
+        Nothing is recorded after this.
+        """
+        if self.flusher.stop(timeout) and not self.dropped_counts and not self.dropped_records:
+            self._home.remove()
         else:
-            self.record((tally,), subject, position, now)
+            self._home.let_go()
 
-    def record(self, tallies: Iterable[Tally], subject: str | None, position: int, now: float) -> None:
+    def record_one(
+        self, tally: Tally, recording: Recording, context: Context, position: int, now: float
+    ) -> None:
+        """As `record`; for the commonest case, which is to cost next to nothing."""
+        counted = self._count_one(tally, now)
+        keeping = self._keepings.get(id(recording)) or self._keeping(recording)
+        if keeping.mode == "none":
+            return
+        if not counted:
+            self._drop((tally,), keeping)
+            return
+        subject = context.get(TARGETING_KEY)
+        if subject.__class__ is not str:
+            subject = None
+        counters = tally.counters
+        if keeping.mode == "exposures":
+            counters = self._exposed(tally, subject, now) if subject is not None else ()
+        if counters:
+            self._write(keeping.lines(counters, subject, context, position, now), len(counters))
+
+    def record(
+        self, tallies: Sequence[Tally], recording: Recording, context: Context, position: int, now: float
+    ) -> None:
         """For the event loop: never waits, never raises. What there is no room for is counted as dropped.
 
         `now` is in seconds since 1970.
         """
-        if now >= self._minute_ends:
-            self._begin_minute(now)
-        counts = self._counts
-        for tally in tallies:
-            size = len(tally.counters)
-            self.recorded += size
-            count = counts.get(tally)
-            if count is not None:
-                counts[tally] = count + 1
-            elif self._may_begin(tally):
-                counts[tally] = 1
-            else:
-                self.dropped_counts += size
-                self.dropped_records += self.keeps_records * size
-                continue
-            if self.keeps_records:
-                self._keep(tally, subject, position, int(now * 1_000))
+        counted = self._counting.count(tallies, now)
+        keeping = self._keepings.get(id(recording)) or self._keeping(recording)
+        if keeping.mode != "none":
+            self._keep(counted, keeping, context, position, now)
+            if counted is not tallies:
+                known = set(counted)
+                self._drop([tally for tally in tallies if tally not in known], keeping)
 
-    def _keep(self, tally: Tally, subject: str | None, position: int, at: int) -> None:
-        for counter in tally.counters:
-            if len(self._records) < self._max_records and (subject is None or len(subject) <= SUBJECT_LENGTH):
-                self._records.append((counter, subject, position, at))
-            else:
-                self.dropped_records += 1
+    def record_marked(
+        self,
+        request_id: bytes,
+        tallies: Sequence[Tally],
+        recording: Recording,
+        context: Context,
+        position: int,
+        now: float,
+    ) -> None:
+        """As `record`, for a request that its client names, and asks again by that name where no answer came.
 
-    def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="evaluations", daemon=True)
-        self._thread.start()
+        If this process is killed before `answered`, the next one knows that it may have been counted for
+        nothing, and if the client asks again it is counted once.
+        """
+        if self.flusher.uncertain:
+            self._withdraw(request_id)
+        self._counting.mark(request_id, tallies, (self._log.newest, self._log.end), now)
+        self.record(tallies, recording, context, position, now)
 
-    def stop(self, timeout: float = STOP_SECONDS) -> None:
-        """Sends what is left, for `timeout` seconds at most. Nothing is recorded after this."""
-        self._stop_at = time.monotonic() + timeout
-        self._stopping.set()
-        if self._thread:
-            self._thread.join(timeout)
-        else:
-            self._drain()
+    def answered(self) -> None:
+        """The kernel has the answer to what was recorded last."""
+        self._home.unmark()
 
-    def flush(self) -> bool:
-        """Sends what is new; False when some of it is left for the next time. For the flushing thread."""
-        if not self._send():
-            return False
-        self._seal()
-        return self._send()
+    def _withdraw(self, request_id: bytes) -> None:
+        if waiting := self.flusher.uncertain.get(request_id):
+            waiting.withdraw()
+            self.withdrawn += 1
+            self.flusher.uncertain.pop(request_id, None)
 
-    def _begin_minute(self, now: float) -> None:
-        """A clock that is set back goes on in the minute it had reached, which may have been sent already."""
-        minute = int(now // 60)
-        self._counts = self._minutes[minute] = {}
-        self._counters = set()
-        self._minute, self._minute_ends = minute, (minute + 1) * 60.0
+    def _keep(
+        self, tallies: Sequence[Tally], keeping: Keeping, context: Context, position: int, now: float
+    ) -> None:
+        subject = subject_of(context)
+        counters: list[Counter] = []
+        if keeping.mode == "all":
+            counters = [counter for tally in tallies for counter in tally.counters]
+        elif subject is not None:
+            new = self.exposures.new
+            counters = [counter for tally in tallies for counter in new(tally, subject, now)]
+        if counters:
+            self._write(keeping.lines(counters, subject, context, position, now), len(counters))
 
-    def _may_begin(self, tally: Tally) -> bool:
-        """Whether there is room for its counters, and the consumer will take their names."""
-        new = set(tally.counters) - self._counters
-        if self._begun - self._released + len(new) > self._max_counters:
+    def _drop(self, tallies: Sequence[Tally], keeping: Keeping) -> None:
+        """Who is not counted is not kept either: their names may be what nobody takes."""
+        if keeping.mode == "all":
+            self._dropped[DROPPED_RECORDS] += sum(len(tally.counters) for tally in tallies)
+
+    def _write(self, lines: bytes, count: int) -> None:
+        if not lines or not (self._log.append(lines) or self._begin_file(lines)):
+            self._dropped[DROPPED_RECORDS] += count
+
+    def _begin_file(self, lines: bytes) -> bool:
+        """With these lines in it; False where there is no room."""
+        size = self._log.next_size(lines)
+        used = self._bytes_begun - self._own.bytes_released + self.flusher.adopted_bytes
+        if used + size > self._record_bytes:
             return False
         try:
-            for counter in new:
-                _counter.validate_python(counter)
-        except ValidationError:
+            self._log.begin(lines)
+        except OSError as problem:
+            log.warning("records of evaluations are dropped, %s: %s", self._spool.path, problem)
             return False
-        self._counters |= new
-        self._begun += len(new)
+        self._bytes_begun += size
         return True
 
-    def _run(self) -> None:
-        delay = self._flush_seconds
-        while not self._stopping.wait(delay):
-            delay = self._flush_seconds if self.flush() else min(2 * delay, LONGEST_BACK_OFF_SECONDS)
-        self._drain()
-
-    def _drain(self) -> None:
-        while not self.flush() and time.monotonic() < self._stop_at:
-            time.sleep(RETRY_SECONDS)
-
-    def _seal(self) -> None:
-        """Makes messages of what is new. Not while others wait: then outages cost no memory but counters."""
-        self._seq += 1
-        current = self._minute  # read before the copies are made: they are the last of any minute before it
-        counts: list[bytes] = []
-        for minute, counters in self._minutes.copy().items():
-            counts += self._changed(minute, counters.copy())
-            if minute < current:
-                self._forget(minute)
-        records = [self._encode_record(*self._records.popleft()) for _ in range(len(self._records))]
-        self._outbox = list(pack(self.producer, counts, records, self._max_batch_bytes))
-
-    def _changed(self, minute: int, tallies: dict[Tally, int]) -> Iterator[bytes]:
-        rows: dict[tuple[str, str, str], dict[str, int]] = {}
-        for (project, environment, flag, reason, variant), count in _counted(tallies):
-            counts = rows.setdefault((project, environment, flag), {})
-            outcome = outcome_of(reason, variant)
-            counts[outcome] = counts.get(outcome, 0) + count
-        totals = self._sealed.setdefault(minute, {})
-        for row, counts in rows.items():
-            if new := sum(counts.values()) - totals.get(row, 0):
-                totals[row] = totals.get(row, 0) + new
-                self._evaluations_sealed += new
-                yield encode([*row, minute, self._seq, counts])
-
-    def _forget(self, minute: int) -> None:
-        self._released += len({counter for counter, _ in _counted(self._minutes.pop(minute))})
-        self._sealed.pop(minute)
-
-    def _encode_record(self, key: Counter, subject: str | None, position: int, at: int) -> bytes:
-        project, environment, flag, reason, variant = key
-        if subject is not None and not subject.isascii():
-            subject = subject.encode(errors="replace").decode()  # half a surrogate pair cannot be sent
-        event_id = f"{self.producer}-{next(self._event_numbers)}"
-        return encode([event_id, project, environment, flag, variant, reason, subject, position, at])
-
-    def _send(self) -> bool:
-        """Batch after batch up to the first failure; what failed is sent again as it is, after the others."""
-        while self._outbox:
-            batch = next(chunks(self._outbox, BATCH_ENTRIES, self._max_batch_bytes))
-            refused = self._publish(batch)
-            self._outbox = self._outbox[len(batch) :] + refused
-            self.sent_messages += len(batch) - len(refused)
-            if refused:
-                self.send_failures += 1
-                return False
-        self._evaluations_sent = self._evaluations_sealed
-        return True
-
-    def _publish(self, batch: list[bytes]) -> list[bytes]:
-        try:
-            return self._publisher.send(batch)
-        except Exception as problem:  # whatever it was, SQS may have the batch or not: it is sent again
-            log.warning("evaluations could not be sent, they are kept: %s", problem)
-            return batch
-
-
-def _counted(tallies: dict[Tally, int]) -> Iterator[tuple[Counter, int]]:
-    return ((counter, count) for tally, count in tallies.items() for counter in tally.counters)
+    def _keeping(self, recording: Recording) -> Keeping:
+        if len(self._keepings) >= KEEPINGS_KNOWN:
+            self._keepings.clear()
+        found = self._keepings[id(recording)] = keeping_of(recording, self._installed, self._secret)
+        if recording.pseudonymise and not self._secret and not self._warned:
+            self._warned = True
+            log.warning(NO_PSEUDONYMS)
+        return found

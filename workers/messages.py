@@ -5,12 +5,15 @@ A message is JSON, with rows as arrays to be short:
     {"v": 1, "kind": "evaluations", "producer": "5f0c9a7e41d2b386",
      "counts":  [["shop", "production", "new-checkout", 29896666, 12, {"SPLIT/on": 311, "SPLIT/off": 689}]],
      "records": [["5f0c9a7e41d2b386-17", "shop", "production", "new-checkout", "on", "SPLIT", "user-1", 42,
-                  1793800000000]]}
+                  1793800000000, {"plan": "pro"}]]}
 
 A count row is project, environment, flag, minute since 1970, seq, and all that this producer counted in that
 minute so far by `REASON/variant`; the row with the highest seq is right, so one that is lost, late or doubled
-changes nothing. A record is event id, project, environment, flag, variant, reason, subject or null, position
-and milliseconds since 1970.
+changes nothing. Flag "" stands for the whole environment, whose outcomes are `REASON/`. A flag that does not
+exist is counted under the name that was asked for; names beyond a limit are counted under "/".
+
+A record is event id, project, environment, flag, variant, reason, subject or null, position, milliseconds
+since 1970, and the recordable attributes of the context.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,6 +22,8 @@ import orjson
 
 VERSION = 1
 KIND = "evaluations"
+WHOLE_ENVIRONMENT = ""
+OTHER_NAMES = "/"
 MESSAGE_ROWS = 500  # about 50 kB: five messages fill a batch of 256 KiB, and more rows gain nothing
 
 
@@ -51,5 +56,9 @@ def chunks(rows: Iterable[bytes], most: int, max_bytes: int) -> Iterator[list[by
 
 
 def encode(row: list[object]) -> bytes:
+    return escaped(orjson.dumps(row))
+
+
+def escaped(row: bytes) -> bytes:
     """JSON without U+FFFE and U+FFFF, which SQS refuses in a message unless they are escaped."""
-    return orjson.dumps(row).replace(b"\xef\xbf\xbe", rb"\ufffe").replace(b"\xef\xbf\xbf", rb"\uffff")
+    return row.replace(b"\xef\xbf\xbe", rb"\ufffe").replace(b"\xef\xbf\xbf", rb"\uffff")

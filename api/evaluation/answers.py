@@ -1,9 +1,8 @@
 """What a request is answered with, whichever way it came: through FastAPI or the fast lane."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import ceil
 from time import time
-from typing import Any
 
 import mmh3
 import orjson
@@ -15,8 +14,9 @@ from api.evaluation.event_tokens import event_streams, token_window
 from api.evaluation.parts import Parts
 from api.evaluation.refusal import NO_HEADERS, Answer, Refusal
 from domain.evaluation import evaluate
+from domain.recording import AS_INSTALLED
 from domain.ruleset import Ruleset
-from domain.targeting import TARGETING_KEY
+from workers.evaluations import NOT_RECORDED
 
 NO_FLAGS = Ruleset()
 NOT_FOUND = 404
@@ -33,15 +33,17 @@ class Answers:
         self._parts = parts
         self._follower = parts.follower
         self._recorder = parts.recorder
-        self._keeps_records = parts.recorder.keeps_records
         self._callers = Callers(parts.requests_per_second)
         self._clock = clock
         self._end = FRESH
         self._check_at = 0.0
         self._now = 0.0  # when the request that is being answered came
 
-    def one(self, presented: str, flag: str, raw: bytes) -> Answer:
-        """The value, variant and reason of one flag for the context in that body."""
+    def one(self, presented: str, flag: str, raw: bytes, request_id: bytes = b"") -> Answer:
+        """The value, variant and reason of one flag for the context in that body.
+
+        `request_id` is the client's own, where `answered` will be told that the answer is on its way.
+        """
         try:
             who = self._caller(presented)
             context = read_context(raw)
@@ -53,12 +55,17 @@ class Answers:
         except Exception:  # there is no such flag, or it is broken; this says which
             answer = evaluate(who.ruleset if found else NO_FLAGS, flag, context)
         this = answer.made or made(answer, flag, who.key)
-        if this.status != NOT_FOUND:
-            subject = _subject(context) if self._keeps_records else None
-            self._recorder.record_one(this.tally, subject, who.position, self._now)
+        tally, recording = this.tally, AS_INSTALLED
+        if this.status == NOT_FOUND:
+            recording = NOT_RECORDED
+            tally = self._recorder.unknown(who.key.project, who.key.environment, flag, self._now)
+        if request_id:
+            self._recorder.record_marked(request_id, (tally,), recording, context, who.position, self._now)
+        else:
+            self._recorder.record_one(tally, recording, context, who.position, self._now)
         return this.status, NO_HEADERS, this.closed(who.digits, context, self._end)
 
-    def all(self, presented: str, raw: bytes, if_none_match: str) -> Answer:
+    def all(self, presented: str, raw: bytes, if_none_match: str, request_id: bytes = b"") -> Answer:
         """Every flag that the key may see; 304 when that is what the client has already."""
         try:
             who = self._caller(presented)
@@ -66,12 +73,19 @@ class Answers:
         except Refusal as refusal:
             return refusal.answer()
         flags, tallies = self._callers.plan(who).answer(context)
-        self._recorder.record(tallies, _subject(context), who.position, self._now)
+        if request_id:
+            self._recorder.record_marked(request_id, tallies, AS_INSTALLED, context, who.position, self._now)
+        else:
+            self._recorder.record(tallies, AS_INSTALLED, context, who.position, self._now)
         window = token_window(self._now)
         headers = {"ETag": f'"{mmh3.mmh3_x64_128_digest(flags, window).hex()}"'}
         if headers["ETag"] in if_none_match:
             return 304, headers, b""
         return 200, headers, b'{"flags":[%b]%b}' % (flags, self._about(who))
+
+    def answered(self) -> None:
+        """The kernel has the answer that was given last."""
+        self._recorder.answered()
 
     def _caller(self, presented: str) -> Caller:
         self._now = now = self._clock()
@@ -92,8 +106,3 @@ class Answers:
         streams = orjson.dumps(event_streams(who.key, who.digest, self._parts.public_url, self._now))
         stale = b',"metadata":{"stale":true}' if self._end is STALE else b""
         return b',"eventStreams":' + streams + stale
-
-
-def _subject(context: Mapping[str, Any]) -> str | None:
-    subject = context.get(TARGETING_KEY)
-    return subject if subject.__class__ is str else None

@@ -19,6 +19,7 @@ from api.evaluation.answers import Answers
 from api.evaluation.event_streams import open_streams
 from api.evaluation.fast_lane import FastLane
 from api.evaluation.parts import Parts
+from workers.evaluations import EvaluationRecorder
 
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "POST"],
@@ -95,16 +96,35 @@ class Figures(Collector):
             "Flags and segments that do not compile",
             sum(len(ruleset.broken) for ruleset in snapshot.environments.values()),
         )
-        for name, meaning in {
-            "recorded": "Evaluations counted",
-            "sent_messages": "Messages that SQS has taken",
-            "send_failures": "Times that sending to SQS failed",
-            "dropped_records": "Single evaluation records dropped because the buffer was full",
-            "dropped_counts": "Evaluations whose count was dropped",
-        }.items():
-            yield CounterMetricFamily(f"togglemaster_evaluations_{name}", meaning, getattr(recorder, name))
+        for name, (meaning, count) in counters_of(recorder).items():
+            yield CounterMetricFamily(f"togglemaster_evaluations_{name}", meaning, count)
+        for name, (meaning, value) in gauges_of(recorder).items():
+            yield GaugeMetricFamily(f"togglemaster_evaluations_{name}", meaning, value)
         yield GaugeMetricFamily("togglemaster_event_streams", "Open event streams", open_streams(self._app))
-        yield GaugeMetricFamily("togglemaster_evaluations_pending", "Waiting to be sent", recorder.pending)
+
+
+def counters_of(recorder: EvaluationRecorder) -> dict[str, tuple[str, int]]:
+    flusher = recorder.flusher
+    return {
+        "recorded": ("Evaluations counted or dropped", recorder.recorded),
+        "sent": ("Evaluations whose counts SQS has taken", recorder.sent),
+        "sent_messages": ("Messages that SQS has taken", recorder.sent_messages),
+        "send_failures": ("Times that sending to SQS failed", recorder.send_failures),
+        "dropped_records": ("Records of single evaluations that were not kept", recorder.dropped_records),
+        "dropped_counts": ("Evaluations that were not counted", recorder.dropped_counts),
+        "suppressed": ("Evaluations like one that was recorded lately", recorder.exposures.suppressed),
+        "adopted_producers": ("Killed processes whose spool was taken over", flusher.adopted_producers),
+        "withdrawn": ("Requests counted here in place of a killed process", recorder.withdrawn),
+    }
+
+
+def gauges_of(recorder: EvaluationRecorder) -> dict[str, tuple[str, float]]:
+    return {
+        "pending": ("Counted, and not yet sent", recorder.pending),
+        "unsent_seconds": ("For how long something has been waiting to be sent", recorder.unsent_seconds()),
+        "spool_bytes": ("What the spool takes on disk", recorder.flusher.spooled_bytes()),
+        "uncertain": ("Counted by killed processes, perhaps never answered", len(recorder.flusher.uncertain)),
+    }
 
 
 def _http_error(request: Request, fault: Exception) -> Response:

@@ -68,6 +68,7 @@ class FastLane:
         self._known: dict[bytes, Known] = {}
         self._shown: dict[tuple[bool, int], Timing] = {}
         self._default_headers: RawHeaders = ()
+        self._named = False  # whether the request that was answered last has an id of its client's
         self._begin: dict[int, bytes] = {}  # by status: the response's first line and the default headers
 
     def answer(self, data: bytes, default_headers: RawHeaders) -> bytes | None:
@@ -81,9 +82,12 @@ class FastLane:
             return None
         flag, asked = found
         if flag:
-            status, headers, answer = self._answers.one(asked.key, flag, body)
+            status, headers, answer = self._answers.one(asked.key, flag, body, asked.request_id)
         else:
-            status, headers, answer = self._answers.all(asked.key, body, asked.if_none_match)
+            status, headers, answer = self._answers.all(
+                asked.key, body, asked.if_none_match, asked.request_id
+            )
+        self._named = bool(asked.request_id)
         if default_headers is not self._default_headers:
             self._default_headers, self._begin = default_headers, {}
         response = b"".join(
@@ -100,6 +104,11 @@ class FastLane:
         )
         self._timing(not flag, status).add(perf_counter() - began)
         return response
+
+    def sent(self) -> None:
+        """The kernel has the response that was given last."""
+        if self._named:
+            self._answers.answered()
 
     def _beginning(self, status: int) -> bytes:
         found = self._begin[status] = STATUS_LINES[status] + _lines(self._default_headers)

@@ -11,32 +11,49 @@ from redis import Redis
 from api.evaluation.app import create_app
 from api.evaluation.parts import Parts
 from deploy.processes.collector import no_full_collection, set_aside_survivors
-from deploy.processes.common import redis_client
+from deploy.processes.common import NotConfigured, redis_client
 from deploy.settings import Settings
 from projections.aws import Queue, sqs_client
 from projections.copy_keeper import CopyKeeper
 from projections.follower import Follower
 from projections.keys_used import KeysUsed
 from projections.last_known_good import LastKnownGood
-from workers.evaluations import EvaluationRecorder, Publisher, SqsPublisher
+from workers.evaluations import EvaluationRecorder
 from workers.key_use import KeyUse
+from workers.sender import Publisher, SqsPublisher
 
+MEGABYTE = 1024 * 1024
 INSTALLATION_LENGTH = 16  # of a file's name; no two addresses share them by chance
 REDIS_SECONDS = 0.1  # Redis is asked in the background; one that hangs must not hold the thread for long
 
 
 def build(settings: Settings) -> FastAPI:
     """Connects to nothing yet: neither Redis nor SQS has to be there for it to start."""
-    recorder = EvaluationRecorder(
-        LatePublisher(lambda: publisher(settings)),
-        records=settings.records,
-        flush_seconds=settings.flush_seconds,
-    )
     redis = redis_client(settings, REDIS_SECONDS)
     set_aside_survivors()
     follower = Follower(redis, copies(settings, redis), no_full_collection)
-    key_use = KeyUse(KeysUsed(redis))
+    key_use, recorder = KeyUse(KeysUsed(redis)), recorder_of(settings)
     return create_app(Parts(follower, recorder, key_use, settings.requests_per_second, settings.public_url))
+
+
+def recorder_of(settings: Settings) -> EvaluationRecorder:
+    """Raises NotConfigured where the spool cannot be written to."""
+    try:
+        return EvaluationRecorder(
+            LatePublisher(lambda: publisher(settings)),
+            spool_dir=Path(settings.spool_dir) if settings.spool_dir else None,
+            records=settings.records,
+            secret=settings.secret or settings.admin_key,
+            flush_seconds=settings.flush_seconds,
+            max_counters=settings.spool_counters,
+            record_bytes=settings.spool_megabytes * MEGABYTE,
+        )
+    except OSError as problem:
+        where = settings.spool_dir or "a temporary directory"
+        raise NotConfigured(
+            f"evaluations cannot be kept in {where} ({problem}): make room, or set TOGGLEMASTER_SPOOL_DIR to"
+            " a directory that this process may write to"
+        ) from problem
 
 
 class LatePublisher:

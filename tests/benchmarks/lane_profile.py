@@ -19,6 +19,7 @@ from api.evaluation.parts import Parts
 from api.http import new_request_id
 from commands.secret_keys import new_key
 from domain.access import digest
+from domain.recording import AS_INSTALLED
 from projections.documents import ENVIRONMENTS, KEYS, KeyDocument, Place
 from projections.follower import Follower
 from projections.keys_used import KeysUsed
@@ -77,7 +78,7 @@ def parts_of_it(key: str) -> dict[str, Callable[[], object]]:
         "context: JSON, read strictly": lambda: read_context(BODY),
         "evaluation": lambda: who.flag("flag").decide(context, who.ruleset),
         "answer: encoded beforehand, with position and bucket": lambda: this.closed(b"1207", context, b"}}"),
-        "counting": lambda: recorder.record_one(this.tally, None, POSITION, now),
+        "counting": lambda: recorder.record_one(this.tally, AS_INSTALLED, context, POSITION, now),
         "request's id and time": lambda: (new_request_id(), timing.add(0.00001)),
     }
 

@@ -14,12 +14,14 @@ import orjson
 import pytest
 
 from deploy.embedded import Stack
+from domain.recording import AS_INSTALLED
 from projections.aws import MAX_RECEIVE_COUNT, Queue, create_queue, create_tables, dynamodb_client, sqs_client
 from projections.records_table import Record, RecordsTable
 from projections.usage_table import CountRow, UsageTable, series
 from workers.consumer import Consumer
 from workers.evaluation_store import EvaluationStore, Tables
-from workers.evaluations import EvaluationRecorder, SqsPublisher, Tally
+from workers.evaluations import EvaluationRecorder, Tally
+from workers.sender import SqsPublisher
 
 if TYPE_CHECKING:  # type stubs, which are installed for development only
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -147,7 +149,7 @@ def evaluate(
 ) -> None:
     for n in range(times):
         tally = Tally(("shop", "production", flag, "SPLIT", "on" if n % 4 else "off"))
-        recorder.record([tally], f"user-{n}", 42, clock())
+        recorder.record([tally], AS_INSTALLED, {"targetingKey": f"user-{n}"}, 42, clock())
 
 
 def body(seq: int, count: int, *, producer: str = "p1", flag: str = "new-checkout") -> bytes:

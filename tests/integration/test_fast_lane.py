@@ -59,6 +59,9 @@ class CountingLane:
         self.answered += answer is not None
         return answer
 
+    def sent(self) -> None:
+        self.lane.sent()
+
 
 class Server:
     def __init__(

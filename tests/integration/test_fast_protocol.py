@@ -27,6 +27,9 @@ class Lane:
             data
         )
 
+    def sent(self) -> None:
+        pass
+
 
 class Hasty(FastProtocol):
     head_seconds = 0.4

@@ -1,12 +1,18 @@
-"""Whatever happens to the messages on their way, the table says how many evaluations there were."""
+"""Whatever happens to evaluators and to their messages, the table says how many evaluations there were."""
 
+import os
+import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.recording import AS_INSTALLED
 from projections.usage_table import CountRow, outcome_of
 from workers.consumer import Evaluations, newest
 from workers.evaluations import EvaluationRecorder, Tally
@@ -14,6 +20,7 @@ from workers.evaluations import EvaluationRecorder, Tally
 START = 1_793_793_590.0  # ten seconds before a minute is full
 
 Fault = Literal["none", "not sent", "answer lost", "first refused", "all refused"]
+FAULTS: list[Fault] = ["none", "not sent", "answer lost", "first refused", "all refused"]
 
 
 class Evaluated(NamedTuple):
@@ -23,6 +30,14 @@ class Evaluated(NamedTuple):
     reason: str
 
 
+class Named(NamedTuple):
+    """An evaluation whose client names the request, and asks again where it got no answer."""
+
+    producer: int
+    flag: str
+    killed: Literal["", "before", "after", "counted"]  # counting; the last is before it was answered
+
+
 class TimePassed(NamedTuple):
     seconds: int
 
@@ -30,6 +45,13 @@ class TimePassed(NamedTuple):
 class Flushed(NamedTuple):
     producer: int
     fault: Fault
+
+
+class Killed(NamedTuple):
+    producer: int
+
+
+Step = Evaluated | Named | TimePassed | Flushed | Killed
 
 
 class Network:
@@ -61,38 +83,119 @@ class TableModel:
                 self.rows[key] = row
 
 
+class Fleet:
+    """Two evaluators, each on a spool of its own, and those that take their places."""
+
+    def __init__(self, directory: Path, **limits: Any) -> None:
+        self.network = Network()
+        self.now = START
+        self.answered: Counter[tuple[str, str]] = Counter()
+        self._directory = directory
+        self._limits = limits
+        self._asked = 0
+        self.recorders = [self._begin(0), self._begin(1)]
+
+    def _begin(self, place: int) -> EvaluationRecorder:
+        recorder = EvaluationRecorder(
+            self.network, spool_dir=self._directory / str(place), uncertain_seconds=0, **self._limits
+        )
+        recorder.flusher.adopt()
+        return recorder
+
+    def kill(self, place: int) -> None:
+        """As the kernel does it: the lock is free, nothing else happens."""
+        os.close(self.recorders[place]._home._lock)
+        for adopted in self.recorders[place].flusher._adopted:
+            os.close(adopted.home._lock)
+        self.recorders[place] = self._begin(place)
+
+    def evaluate(self, step: Evaluated) -> None:
+        tally = Tally(("shop", "production", step.flag, step.reason, step.variant))
+        self.recorders[step.producer].record([tally], AS_INSTALLED, {}, 1, self.now)
+        self.answered[step.flag, outcome_of(step.reason, step.variant)] += 1
+
+    def evaluate_named(self, step: Named) -> None:
+        self._asked += 1
+        name = f"request-{self._asked}".encode()
+        tally = Tally(("shop", "production", step.flag, "SPLIT", "on"))
+        if step.killed == "before":
+            self.kill(step.producer)
+        self._ask(step.producer, name, tally)
+        if step.killed == "counted":
+            self.kill(step.producer)
+            self._ask(step.producer, name, tally)
+        self.recorders[step.producer].answered()
+        if step.killed == "after":
+            self.kill(step.producer)
+        self.answered[step.flag, outcome_of("SPLIT", "on")] += 1
+
+    def _ask(self, place: int, name: bytes, tally: Tally) -> None:
+        self.recorders[place].record_marked(name, [tally], AS_INSTALLED, {}, 1, self.now)
+
+    def flush(self, place: int, fault: Fault) -> None:
+        self.network.fault = fault
+        self.recorders[place].flush()
+
+    def send_everything(self) -> None:
+        """What was uncertain takes two turns more, and the network works again."""
+        self.network.fault = "none"
+        for recorder in self.recorders * 3:
+            assert recorder.flush()
+        assert not any(recorder.pending for recorder in self.recorders)
+
+    def play(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            match step:
+                case Evaluated():
+                    self.evaluate(step)
+                case Named():
+                    self.evaluate_named(step)
+                case TimePassed(seconds):
+                    self.now += seconds
+                case Flushed(producer, fault):
+                    self.flush(producer, fault)
+                case Killed(producer):
+                    self.kill(producer)
+
+    def dropped(self) -> tuple[int, int]:
+        counts = sum(recorder.dropped_counts for recorder in self.recorders)
+        return counts, sum(recorder.dropped_records for recorder in self.recorders)
+
+    def bodies(self) -> list[Evaluations]:
+        return [Evaluations.model_validate_json(message, strict=True) for message in self.network.messages]
+
+    def left(self) -> list[Path]:
+        """What was not sent, or not told."""
+        found = self._directory.glob("*/*/*.*")
+        current = tuple(str(recorder.flusher._counting.minute) for recorder in self.recorders)
+        return [
+            each
+            for each in found
+            if not each.name.endswith(".dropped") and each.stem not in current and each.suffix != ".records"
+        ]
+
+
+@contextmanager
+def fleet(**limits: Any) -> Iterator[Fleet]:
+    directory = Path(tempfile.mkdtemp())
+    try:
+        yield Fleet(directory, **limits)
+    finally:
+        shutil.rmtree(directory)
+
+
 producers = st.integers(0, 1)
-flags = st.sampled_from(["f", "a/b", "a", "é\ufffe", "\x00"]) | st.text(max_size=5)
+flags = st.sampled_from(["f", "a/b", "a", "é\ufffe", "\x00"]) | st.text(min_size=1, max_size=5)
 variants = st.sampled_from(["on", "off", "", "x/y"])
+evaluations = st.builds(Evaluated, producers, flags, variants, st.sampled_from(["SPLIT", "DEFAULT"]))
 steps = st.lists(
-    st.builds(Evaluated, producers, flags, variants, st.sampled_from(["SPLIT", "DEFAULT"]))
+    evaluations
+    | st.builds(Named, producers, flags, st.sampled_from(["", "before", "after", "counted"]))
     | st.builds(TimePassed, st.integers(-70, 70))
-    | st.builds(
-        Flushed,
-        producers,
-        st.sampled_from(["none", "not sent", "answer lost", "first refused", "all refused"]),
-    ),
+    | st.builds(Flushed, producers, st.sampled_from(FAULTS))
+    | st.builds(Killed, producers),
     max_size=60,
 )
-
-
-def play(steps: Sequence[Evaluated | TimePassed | Flushed]) -> list[bytes]:
-    """The messages that were sent in the end, when the network works again."""
-    now, network = START, Network()
-    recorders = [EvaluationRecorder(network, producer=f"p{n}") for n in (0, 1)]
-    for step in steps:
-        match step:
-            case Evaluated(producer, flag, variant, reason):
-                tally = Tally(("shop", "production", flag, reason, variant))
-                recorders[producer].record([tally], None, 1, now)
-            case TimePassed(seconds):
-                now += seconds
-            case Flushed(producer, fault):
-                network.fault = fault
-                recorders[producer].flush()
-    network.fault = "none"
-    assert all(recorder.flush() and not recorder.pending for recorder in recorders)
-    return network.messages
 
 
 def deliver(bodies: list[Evaluations], data: st.DataObject) -> list[Evaluations]:
@@ -107,26 +210,61 @@ def rows_of(bodies: Iterable[Evaluations]) -> list[CountRow]:
     return [row for body in bodies for row in body.count_rows()]
 
 
+def counted(rows: Iterable[CountRow]) -> tuple[Counter[tuple[str, str]], Counter[str]]:
+    """By flag and outcome, and of whole environments by outcome."""
+    by_flag: Counter[tuple[str, str]] = Counter()
+    whole: Counter[str] = Counter()
+    for row in rows:
+        for outcome, count in row.counts.items():
+            if row.flag:
+                by_flag[row.flag, outcome] += count
+            else:
+                whole[outcome] += count
+    return by_flag, whole
+
+
 @given(steps, st.data())
-def test_the_table_holds_every_evaluation_once(
-    steps: list[Evaluated | TimePassed | Flushed], data: st.DataObject
-) -> None:
-    bodies = [Evaluations.model_validate_json(message, strict=True) for message in play(steps)]
-    delivered = deliver(bodies, data)
+def test_the_table_holds_every_evaluation_once(steps: list[Step], data: st.DataObject) -> None:
+    with fleet() as played:
+        played.play(steps)
+        played.send_everything()
+        assert played.dropped() == (0, 0)
+        assert played.left() == []
+        delivered = deliver(played.bodies(), data)
     table, at_once = TableModel(), data.draw(st.integers(1, 10), label="messages in a receive")
     for first in range(0, len(delivered), at_once):
         table.put(newest(rows_of(delivered[first : first + at_once])))
 
-    counted: Counter[tuple[str, str]] = Counter()
-    for row in table.rows.values():
-        counted.update({(row.flag, outcome): count for outcome, count in row.counts.items()})
-    evaluations = [step for step in steps if isinstance(step, Evaluated)]
-    assert counted == Counter((each.flag, outcome_of(each.reason, each.variant)) for each in evaluations)
+    by_flag, whole = counted(table.rows.values())
+    assert +by_flag == played.answered
+    reasons: Counter[str] = Counter()
+    for (_, outcome), count in played.answered.items():
+        reasons[outcome.split("/", 1)[0] + "/"] += count
+    assert +whole == reasons
 
 
 @given(steps)
-def test_records_have_one_event_id_each(steps: list[Evaluated | TimePassed | Flushed]) -> None:
-    bodies = [Evaluations.model_validate_json(message, strict=True) for message in play(steps)]
+def test_what_has_no_room_is_counted_as_dropped(steps: list[Step]) -> None:
+    """One counter, and a handful of records, are all that may wait."""
+    with fleet(max_counters=1, record_bytes=300, segment_bytes=150) as played:
+        played.play(steps)
+        played.send_everything()
+        counts, records = played.dropped()
+        bodies = played.bodies()
+    table = TableModel()
+    table.put(rows_of(bodies))
+    assert counted(table.rows.values())[0].total() + counts == played.answered.total()
+    kept = {record.event_id for body in bodies for record in body.records}
+    assert len(kept) + records == played.answered.total()
+
+
+@given(steps)
+def test_records_have_one_event_id_each(steps: list[Step]) -> None:
+    with fleet() as played:
+        played.play(steps)
+        played.send_everything()
+        bodies = played.bodies()
     records = {record.event_id: record for body in bodies for record in body.records}
-    assert len(records) == sum(isinstance(step, Evaluated) for step in steps)
-    assert len({str(record) for body in bodies for record in body.records}) == len(records)
+    assert len(records) == played.answered.total()
+    assert all(records[record.event_id] == record for body in bodies for record in body.records)
+    assert all(record.event_id.startswith(f"{body.producer}-") for body in bodies for record in body.records)

@@ -16,7 +16,7 @@ from projections.usage_table import CountRow, UsageTable
 from workers import consumer as consumer_module
 from workers.consumer import Consumer
 from workers.evaluation_store import Batch
-from workers.evaluations import SqsPublisher
+from workers.sender import SqsPublisher
 
 REGION = "us-east-1"
 ROW = CountRow("p1", "shop", "production", "f", 29_896_666, 1, {"SPLIT/on": 1})

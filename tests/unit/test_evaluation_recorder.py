@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from domain.recording import AS_INSTALLED
 from projections.usage_table import outcome_of
-from workers import evaluations
+from workers import count_rows
 from workers.consumer import Evaluations, newest
-from workers.evaluations import BATCH_BYTES, EvaluationRecorder, Tally
+from workers.evaluations import EvaluationRecorder, Tally
+from workers.sender import BATCH_BYTES
 
 NOON = 1_793_793_600.0
 
@@ -34,6 +36,10 @@ class FakeQueue:
         return [message for batch in self.batches for message in batch]
 
     def rows(self, kind: str) -> list[list[Any]]:
+        """Those of whole environments are asked for apart."""
+        return [row for row in self.all_rows(kind) if row[2]]
+
+    def all_rows(self, kind: str) -> list[list[Any]]:
         return [row for message in self.messages for row in json.loads(message)[kind]]
 
 
@@ -50,13 +56,19 @@ class Harness:
         names: dict[str, Any] = {"variant": "on", "reason": "SPLIT", "subject": "user-1"} | other
         tally = Tally(("shop", "production", flag, names["reason"], names["variant"]))
         for _ in range(times):
-            self.recorder.record([tally], names["subject"], 7, self.clock.now)
+            self.recorder.record([tally], AS_INSTALLED, context_of(names["subject"]), 7, self.clock.now)
 
     def counted(self) -> int:
         """What a table would hold that has taken every message."""
         bodies = [Evaluations.model_validate_json(message, strict=True) for message in self.queue.messages]
         rows = newest(row for body in bodies for row in body.count_rows())
-        return sum(count for row in rows for count in row.counts.values())
+        flags = sum(count for row in rows if row.flag for count in row.counts.values())
+        assert flags == sum(count for row in rows if not row.flag for count in row.counts.values())
+        return flags
+
+
+def context_of(subject: str | None) -> dict[str, str]:
+    return {} if subject is None else {"targetingKey": subject}
 
 
 def fail(batch: list[bytes]) -> list[bytes]:
@@ -84,8 +96,8 @@ def test_a_record_of_each_evaluation() -> None:
     h.record(subject=None, variant="off")
     h.recorder.flush()
     assert h.queue.rows("records") == [
-        ["p1-0", "shop", "production", "f", "on", "SPLIT", "user-1", 7, int(NOON * 1_000)],
-        ["p1-1", "shop", "production", "f", "off", "SPLIT", None, 7, int(NOON * 1_000) + 250],
+        ["p1-1.0", "shop", "production", "f", "on", "SPLIT", "user-1", 7, int(NOON * 1_000), {}],
+        ["p1-1.1", "shop", "production", "f", "off", "SPLIT", None, 7, int(NOON * 1_000) + 250, {}],
     ]
 
 
@@ -143,9 +155,9 @@ def test_what_could_not_be_sent_is_sent_as_it_was() -> None:
     assert (h.recorder.pending, h.recorder.send_failures) == (1, 1)
     h.record()
     assert h.recorder.flush()
-    assert (h.recorder.pending, h.recorder.sent_messages) == (0, 4)
+    assert (h.recorder.pending, h.recorder.sent_messages) == (0, 3)
     assert [row[4:] for row in h.queue.rows("counts")] == [[1, {"SPLIT/on": 1}], [2, {"SPLIT/on": 2}]]
-    assert [row[0] for row in h.queue.rows("records")] == ["p1-0", "p1-1"]
+    assert [row[0] for row in h.queue.rows("records")] == ["p1-1.0", "p1-1.1"]
 
 
 def test_a_lost_answer_sends_the_same_message_twice() -> None:
@@ -159,7 +171,7 @@ def test_a_lost_answer_sends_the_same_message_twice() -> None:
     h.record()
     h.recorder.flush()
     h.recorder.flush()
-    first, second = h.queue.batches
+    first, second = h.queue.batches[:2]
     assert first == second
     assert h.counted() == 1
 
@@ -167,30 +179,33 @@ def test_a_lost_answer_sends_the_same_message_twice() -> None:
 def test_only_the_refused_messages_of_a_batch_are_sent_again() -> None:
     h = Harness()
     h.queue.faults = [lambda batch: batch[:1]]
-    h.record()
+    for n in range(600):
+        h.record(flag=str(n))
     assert not h.recorder.flush()
-    assert (h.recorder.sent_messages, h.recorder.send_failures, h.recorder.pending) == (1, 1, 1)
+    assert (h.recorder.sent_messages, h.recorder.send_failures, h.recorder.pending) == (1, 1, 600)
     assert h.recorder.flush()
-    assert h.recorder.sent_messages == len(set(h.queue.messages)) == 2
+    assert h.recorder.sent_messages == len(set(h.queue.messages)) == 4
 
 
 def test_an_outage_makes_no_messages_pile_up() -> None:
-    h = Harness(max_records=10)
+    h = Harness(record_bytes=2_000, segment_bytes=500)
     h.queue.faults = [fail] * 50
     for _ in range(50):
         h.record(5)
         assert not h.recorder.flush()
     h.recorder.flush()
     assert h.counted() == h.recorder.recorded == 250
-    assert len(h.queue.messages) == 4, "counts and records from before the outage, and from during it"
-    assert len(h.queue.rows("records")) == 250 - h.recorder.dropped_records == 15
+    assert len(h.queue.messages) == 6, (
+        "counts from before the outage and during it, and four files of records"
+    )
+    assert 0 < len(h.queue.rows("records")) == 250 - h.recorder.dropped_records
 
 
 def test_records_go_before_counts() -> None:
-    h = Harness(max_records=3)
+    h = Harness(record_bytes=300, segment_bytes=300)
     h.record(10)
     h.recorder.flush()
-    assert (h.recorder.dropped_records, h.recorder.dropped_counts) == (7, 0)
+    assert (h.recorder.dropped_records, h.recorder.dropped_counts) == (6, 0)
     assert h.counted() == 10
 
 
@@ -252,7 +267,7 @@ def test_messages_and_batches_keep_within_the_limits_of_sqs() -> None:
 
 def test_ten_messages_in_a_batch() -> None:
     h = Harness(records="none", max_batch_bytes=1024 * 1024)
-    for n in range(5_500):
+    for n in range(5_499):  # and their environment
         h.record(flag=str(n))
     h.recorder.flush()
     assert [len(batch) for batch in h.queue.batches] == [10, 1]
@@ -313,7 +328,7 @@ def test_what_is_recorded_during_a_flush_is_in_the_next(monkeypatch: pytest.Monk
             h.record()
         return outcome_of(reason, variant)
 
-    monkeypatch.setattr(evaluations, "outcome_of", interrupted)
+    monkeypatch.setattr(count_rows, "outcome_of", interrupted)
     h.record()
     h.record(flag="g")
     h.recorder.flush()
@@ -359,7 +374,7 @@ def test_answers_that_are_given_together_are_counted_one_by_one() -> None:
     h = Harness()
     both = Tally(("shop", "production", "f", "STATIC", "on"), ("shop", "production", "g", "DISABLED", "off"))
     h.recorder.record(
-        [both, Tally(("shop", "production", "f", "STATIC", "on"))], subject="u", position=7, now=NOON
+        [both, Tally(("shop", "production", "f", "STATIC", "on"))], AS_INSTALLED, {}, position=7, now=NOON
     )
     h.record(3, reason="STATIC")
     assert h.recorder.recorded == 6
