@@ -2,7 +2,6 @@
 
 Each command imports what it runs when it runs, as those in cli.py do.
 """
-# ruff: noqa: PLC0415
 
 from typing import Annotated
 

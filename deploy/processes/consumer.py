@@ -12,6 +12,8 @@ from deploy.processes.consumer_metrics import ConsumerMetrics, QueueMetrics
 from deploy.processes.worker_metrics import serve_metrics
 from deploy.settings import Settings
 from projections.aws import REQUESTS_AT_ONCE, Queue, dead_queue, dynamodb_client, sqs_client
+from projections.compaction import Compaction
+from workers.compactor import Compactor
 from workers.consumer import Consumer
 from workers.evaluation_store import EvaluationStore, Tables
 
@@ -23,9 +25,9 @@ log = logging.getLogger(__name__)
 def run(settings: Settings) -> None:
     """Until SIGTERM or SIGINT; what it has received by then it finishes, unless that takes too long."""
     stop = until_signalled()
-    consumers, queue_metrics = build(settings)
-    serve_metrics(settings, ConsumerMetrics(consumers), queue_metrics)
-    work = [consumer.run for consumer in consumers]
+    consumers, compactor, queue_metrics = build(settings)
+    serve_metrics(settings, ConsumerMetrics(consumers, compactor), queue_metrics)
+    work = [*(consumer.run for consumer in consumers), compactor.run]
     threads = [threading.Thread(target=each, args=[stop], daemon=True) for each in work]
     if settings.metrics_port is not None:
         threads.append(threading.Thread(target=queue_metrics.run, args=[stop], daemon=True))
@@ -35,7 +37,7 @@ def run(settings: Settings) -> None:
     end(threads)
 
 
-def build(settings: Settings) -> tuple[list[Consumer], QueueMetrics]:
+def build(settings: Settings) -> tuple[list[Consumer], Compactor, QueueMetrics]:
     """Connects to nothing yet."""
     wait, count = settings.queue_wait_seconds, settings.consumer_threads
     sqs = sqs_client(settings.aws_endpoint_url, settings.aws_region, wait_seconds=wait, connections=3 * count)
@@ -48,7 +50,8 @@ def build(settings: Settings) -> tuple[list[Consumer], QueueMetrics]:
     if settings.original_queue_url:
         queues.append(Queue(sqs, "", url=settings.original_queue_url))
     consumers = [Consumer(queue, EvaluationStore(tables), wait_seconds=wait) for queue in queues]
-    return consumers, QueueMetrics(ours, dead_queue(ours))
+    compactor = Compactor(Compaction(dynamodb, settings.usage_table))
+    return consumers, compactor, QueueMetrics(ours, dead_queue(ours))
 
 
 def end(threads: Sequence[threading.Thread]) -> NoReturn:

@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from projections.aws import Queue
+from workers.compactor import Compactor
 from workers.consumer import Consumer
 
 SAMPLE_SECONDS = 30.0
@@ -35,13 +36,15 @@ COUNTERS = {
 class ConsumerMetrics(Collector):
     """The sums over the threads of a process."""
 
-    def __init__(self, consumers: Sequence[Consumer]) -> None:
+    def __init__(self, consumers: Sequence[Consumer], compactor: Compactor) -> None:
         self._consumers = consumers
+        self._compactor = compactor
 
     def collect(self) -> Iterator[Metric]:
         for name, about in COUNTERS.items():
             total = sum(getattr(each, name) for each in self._consumers)
             yield CounterMetricFamily(f"togglemaster_consumer_{name}", about, total)
+        yield CounterMetricFamily("togglemaster_compacted_hours", "hours added up", self._compactor.hours)
         yield SummaryMetricFamily(
             "togglemaster_consumer_batch_seconds",
             "time from received to stored and deleted",
