@@ -120,6 +120,16 @@ def test_an_evaluator_that_stops_with_everything_sent_leaves_nothing(tmp_path: P
     assert [each.name for each in tmp_path.iterdir()] == ["lock"]
 
 
+@pytest.mark.parametrize("away", [True, False])
+def test_a_temporary_spool_ends_with_its_evaluator(queue: Queue, away: bool) -> None:
+    queue.away = away
+    recorder = EvaluationRecorder(queue)
+    record(recorder, 5)
+    recorder.stop(timeout=0.1)
+    assert recorder.pending == 5 * away
+    assert not recorder._spool.path.exists()
+
+
 def test_drops_of_the_killed_are_told_once_whoever_is_killed_next(queue: Queue, begin: Begin) -> None:
     first = begin(max_counters=1)
     record(first)
