@@ -67,8 +67,8 @@ class EvaluationRecorder:
         refuse.
         """
         self._spool = Spool(spool_dir or Path(tempfile.mkdtemp(prefix="togglemaster-")))
-        if spool_dir is None:
-            weakref.finalize(self, shutil.rmtree, self._spool.path, ignore_errors=True)
+        private = spool_dir is None
+        self._clean_up = weakref.finalize(self, _remove, self._spool.path if private else None)
         self._home = self._spool.begin(producer or secrets.token_hex(8))
         self.producer = self._home.producer
         self.withdrawn = 0  # evaluations counted by a killed process that are counted here in its place
@@ -146,6 +146,7 @@ class EvaluationRecorder:
             self._home.remove()
         else:
             self._home.let_go()
+        self._clean_up()  # a process that a signal ends does not come to its finalizers
 
     def record_one(
         self, tally: Tally, recording: Recording, context: Context, position: int, now: float
@@ -255,3 +256,8 @@ class EvaluationRecorder:
             self._warned = True
             log.warning(NO_PSEUDONYMS)
         return found
+
+
+def _remove(directory: Path | None) -> None:
+    if directory is not None:
+        shutil.rmtree(directory, ignore_errors=True)

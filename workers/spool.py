@@ -16,6 +16,7 @@ import fcntl
 import logging
 import os
 import shutil
+import struct
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -33,6 +34,7 @@ DROPPED_COUNTS, DROPPED_RECORDS = 0, 1
 
 # Words of `state`. From MARKED on: the evaluation that is being answered.
 SEQ, MARKED, MINUTE, SEGMENT, SEGMENT_END, ID_LENGTH, ID, DROPS, SLOTS = 0, 1, 2, 3, 4, 5, 6, 14, 16
+HEAD = struct.Struct("=4Q64s2Q")  # from MINUTE to the slots
 ID_BYTES = (DROPS - ID) * WORD_BYTES
 MARKED_AT_MOST = (STATE_WORDS - SLOTS) // 2  # slots, each with what it counted before
 
@@ -84,10 +86,10 @@ class Home:
         state, count = self.state, len(slots)
         if count > MARKED_AT_MOST:
             return
-        state[MINUTE], state[ID_LENGTH] = minute, len(request_id)
-        state[SEGMENT], state[SEGMENT_END] = records
-        self._id[: len(request_id)] = request_id
-        state[DROPS : SLOTS + 2 * count] = memoryview(array("Q", [*self.dropped, *slots, *before]))
+        HEAD.pack_into(
+            state, MINUTE * WORD_BYTES, minute, *records, len(request_id), request_id, *self.dropped
+        )
+        state[SLOTS : SLOTS + 2 * count] = memoryview(array("Q", [*slots, *before]))
         state[MARKED] = 1 + count
 
     def unmark(self) -> None:

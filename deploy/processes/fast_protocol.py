@@ -1,13 +1,9 @@
 """HTTP in which whole and ordinary requests to the hot routes are answered at once, without a task."""
 
 import asyncio
-import os
-from contextlib import suppress
 from typing import Any, Protocol
 
 from deploy.processes.patient_protocol import KEEP_ALIVE_SECONDS, PatientProtocol
-
-NO_SOCKET = -1
 
 
 class Lane(Protocol):
@@ -29,14 +25,9 @@ class FastProtocol(PatientProtocol):
         self._answered = False
         self._idle: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        plain = transport.get_extra_info("sslcontext") is None
-        self._socket = transport.get_extra_info("socket").fileno() if plain else NO_SOCKET
-
     def data_received(self, data: bytes) -> None:
         if self._is_between() and (answer := self._lane.answer(data, self.server_state.default_headers)):
-            self._send(answer)
+            self.transport.write(answer)  # at once, where nothing waits to be sent before it
             self._lane.sent()
             self.server_state.total_requests += 1
             self._answered = True
@@ -47,15 +38,6 @@ class FastProtocol(PatientProtocol):
                 self._idle = self.loop.call_later(self.keep_alive_seconds, self._close_if_idle)
             return
         super().data_received(data)
-
-    def _send(self, answer: bytes) -> None:
-        """At once, where nothing waits to be sent before it; an error is for the transport to find."""
-        transport = self.transport
-        if self._socket != NO_SOCKET and not transport.get_write_buffer_size() and not transport.is_closing():
-            with suppress(OSError):
-                answer = answer[os.write(self._socket, answer) :]
-        if answer:
-            transport.write(answer)
 
     def _is_between(self) -> bool:
         """Between requests, all of them answered, and the answers not waiting for the client to read them."""

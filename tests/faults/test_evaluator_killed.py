@@ -7,8 +7,11 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ import pytest
 
 from commands.event_store import EventStore
 from deploy.embedded import Stack, free_port
+from domain.recording import AS_INSTALLED
 from projections.aws import Queue, create_queue, sqs_client
 from projections.usage_table import outcome_of
 from tests.conftest import open_directory
@@ -27,7 +31,7 @@ from tests.faults.killed_parts import Forker
 from tests.faults.test_evaluation_alone import fill
 from tests.figures import tell
 from workers.consumer import Evaluations, newest
-from workers.evaluations import EvaluationRecorder
+from workers.evaluations import EvaluationRecorder, Tally
 from workers.sender import SqsPublisher
 
 KILLS = 20
@@ -135,6 +139,48 @@ def received(sqs: Any, url: str) -> Iterator[Evaluations]:
     while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
         for message in messages:
             yield Evaluations.model_validate_json(message["Body"], strict=True)
+
+
+class Taken(list[bytes]):
+    def send(self, batch: Sequence[bytes]) -> list[bytes]:
+        self += batch
+        return []
+
+
+KILLED_WHILE_ANSWERING = """
+import os, signal, sys
+from pathlib import Path
+from domain.recording import AS_INSTALLED
+from workers.evaluations import EvaluationRecorder, Tally
+
+recorder = EvaluationRecorder(None, spool_dir=Path(sys.argv[1]))
+tally = Tally(("shop", "production", "f", "SPLIT", "on"))
+for _ in range(1_000):
+    recorder.record_one(tally, AS_INSTALLED, {"targetingKey": "u"}, 7, 1_793_793_600.0)
+recorder.record_marked(b"request-1", [tally], AS_INSTALLED, {"targetingKey": "u"}, 7, 1_793_793_600.0)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("asks_again", [True, False])
+def test_killed_between_counting_and_answering(directory: Path, asks_again: bool) -> None:
+    spool = directory / "spool"
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_ANSWERING, str(spool)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    taken = Taken()
+    recorder = EvaluationRecorder(taken, spool_dir=spool, uncertain_seconds=0)
+    recorder.flusher.adopt()
+    assert list(recorder.flusher.uncertain) == [b"request-1"]
+    if asks_again:
+        tally = Tally(("shop", "production", "f", "SPLIT", "on"))
+        recorder.record_marked(b"request-1", [tally], AS_INSTALLED, {"targetingKey": "u"}, 7, time.time())
+        recorder.answered()
+    assert all(recorder.flush() for _ in range(3))
+    recorder.stop()
+    bodies = [Evaluations.model_validate_json(message, strict=True) for message in taken]
+    rows = newest(row for body in bodies for row in body.count_rows() if row.flag)
+    assert sum(row.counts["SPLIT/on"] for row in rows) == 1_001
+    assert len({record.event_id for body in bodies for record in body.records}) == 1_001
 
 
 def send_the_rest(queue: Queue, spool: Path) -> None:

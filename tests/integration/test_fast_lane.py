@@ -251,6 +251,14 @@ def test_the_lane_answers_as_fastapi_does(pair: Pair, sent: bytes) -> None:
     assert pair[0].lane.answered == before + 1
 
 
+@pytest.mark.parametrize("request_id", ["", "my-request.1"])
+def test_questions_about_flags_that_do_not_exist_are_counted(pair: Pair, request_id: str) -> None:
+    before = pair[0].recorder.recorded
+    same(pair, request(ALL + "/unknown", x_request_id=request_id))
+    same(pair, request(ALL + "/plain", x_api_key=CLIENT_KEY, x_request_id=request_id))
+    assert pair[0].recorder.recorded == before + 2
+
+
 @pytest.mark.parametrize("sent", THE_ORDINARY_WAY.values(), ids=THE_ORDINARY_WAY)
 def test_what_is_unusual_is_left_to_fastapi(pair: Pair, sent: bytes) -> None:
     before = pair[0].lane.answered

@@ -1,6 +1,8 @@
 """Connections on which the fast lane answers are ended, and protected, as all others are."""
 
+import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -22,13 +24,20 @@ LARGE_BYTES = 4 * 1024 * 1024
 
 
 class Lane:
+    """`reader` is a client whose answer is looked for when the lane is told that it was sent."""
+
+    def __init__(self) -> None:
+        self.reader: socket.socket | None = None
+        self.readable: list[bool] = []
+
     def answer(self, data: bytes, default_headers: Any) -> bytes | None:
         return {FAST: ANSWER, LARGE: ANSWER[:-4] + b"\r\nx-large: " + b"a" * LARGE_BYTES + b"\r\n\r\n"}.get(
             data
         )
 
     def sent(self) -> None:
-        pass
+        if self.reader is not None:
+            self.readable.append(bool(select.select([self.reader], [], [], 0)[0]))
 
 
 class Hasty(FastProtocol):
@@ -37,7 +46,12 @@ class Hasty(FastProtocol):
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[uvicorn.Server]:
+def lane() -> Lane:
+    return Lane()
+
+
+@pytest.fixture(scope="module")
+def server(lane: Lane) -> Iterator[uvicorn.Server]:
     app = FastAPI()
 
     @app.get("/slow")
@@ -46,7 +60,7 @@ def server() -> Iterator[uvicorn.Server]:
     async def slow() -> str:
         return "the ordinary way"
 
-    protocol: Any = partial(Hasty, lane=Lane())
+    protocol: Any = partial(Hasty, lane=lane)
     config = uvicorn.Config(
         app, port=free_port(), http=protocol, log_level="error", lifespan="off", timeout_keep_alive=30
     )
@@ -110,6 +124,18 @@ def test_who_does_not_read_gets_no_more_from_the_lane(client: socket.socket) -> 
     assert len(received) > LARGE_BYTES
 
 
+def test_the_lane_is_told_when_the_client_can_read_the_answer(lane: Lane, client: socket.socket) -> None:
+    """Not when it waits in the process, where it would be lost if that were killed."""
+    lane.reader, lane.readable = client, []
+    for asked in range(1, 21):
+        client.sendall(FAST)
+        while len(lane.readable) < asked:
+            time.sleep(0.001)
+        assert client.recv(65_536) == ANSWER
+    lane.reader = None
+    assert lane.readable == [True] * 20
+
+
 def test_the_server_counts_requests_of_both_ways(server: uvicorn.Server, client: socket.socket) -> None:
     before = server.server_state.total_requests
     ask(client, FAST)
@@ -133,3 +159,18 @@ def test_a_server_that_stops_ends_idle_connections_at_once(client: socket.socket
         assert other.recv(1) == b""
     thread.join(5)
     assert not thread.is_alive()
+
+
+def test_clients_that_are_gone_before_their_answer_disturb_nobody(
+    server: uvicorn.Server, client: socket.socket
+) -> None:
+    for _ in range(50):
+        other = socket.create_connection(("127.0.0.1", server.config.port))
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an end
+        other.sendall(FAST)
+        other.close()
+    assert ask(client, FAST) == ANSWER
+    give_up = time.monotonic() + 10
+    while len(server.server_state.connections) > 1:
+        assert time.monotonic() < give_up, "connections are held whose clients are gone"
+        time.sleep(0.02)
