@@ -1,7 +1,8 @@
 """All flags of an environment at once: what is the same for many is put together once for all of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from itertools import chain
+from typing import Any, NamedTuple
 
 import mmh3
 
@@ -14,7 +15,7 @@ from projections.documents import KeyDocument
 from workers.evaluations import Tally
 
 Context = Mapping[str, Any]
-Asked = tuple[CompiledFlag, Outcome]
+Asked = tuple[CompiledFlag, TextSplit[Evaluation]]
 
 VALUES_KEPT = 1_024  # a country, a plan or a version has fewer; of what has more, these are the first
 ANSWERS_KEPT = 500_000  # for each few attributes; about 50 MB, if all of them are answers and none is a split
@@ -50,7 +51,7 @@ class Plan:
         parts += [group.answer(context) for group in self._apart]
         return Part(
             b",".join([part.body for part in parts]),
-            [tally for part in parts for tally in part.tallies],
+            list(chain.from_iterable([part.tallies for part in parts])),
             b"".join([part.digest for part in parts]),
         )
 
@@ -81,7 +82,7 @@ class SplitGroup(Group):
     def __init__(self, by: str, asked: Sequence[Asked], ruleset: Ruleset, key: KeyDocument) -> None:
         super().__init__([flag for flag, _ in asked], ruleset, key)
         self._by = by
-        self._rows = [_row(cast("TextSplit[Evaluation]", split), flag.key, key) for flag, split in asked]
+        self._rows = [_row(split, flag.key, key) for flag, split in asked]
 
     def answer(self, context: Context) -> Part:
         subject = context.get(self._by)
@@ -97,14 +98,18 @@ class SplitGroup(Group):
 class Known:
     """What flags come to for the values that they ask about: answers, and splits that are left to ask."""
 
-    def __init__(self, asked: Sequence[Asked], ruleset: Ruleset, key: KeyDocument) -> None:
-        fixed = [made(outcome, flag.key, key) for flag, outcome in asked if isinstance(outcome, Evaluation)]
+    def __init__(
+        self, flags: Sequence[CompiledFlag], outcomes: Sequence[Outcome], ruleset: Ruleset, key: KeyDocument
+    ) -> None:
+        fixed: list[Made] = []
         splits: dict[str, list[Asked]] = {}
-        for each in asked:
-            if isinstance(each[1], TextSplit):
-                splits.setdefault(each[1].by, []).append(each)
+        for flag, outcome in zip(flags, outcomes, strict=True):
+            if isinstance(outcome, TextSplit):
+                splits.setdefault(outcome.by, []).append((flag, outcome))
+            else:
+                fixed.append(made(outcome, flag.key, key))
         self._fixed = [_together(fixed)] if fixed else []
-        self._splits = [SplitGroup(by, flags, ruleset, key) for by, flags in splits.items()]
+        self._splits = [SplitGroup(by, asked, ruleset, key) for by, asked in splits.items()]
 
     def answer(self, context: Context) -> list[Part]:
         return self._fixed + [group.answer(context) for group in self._splits]
@@ -145,13 +150,16 @@ class SharedGroup:
         return known
 
     def _ask(self, context: Context) -> Known:
-        return Known([(flag, self._outcome(flag, context)) for flag in self._flags], self._ruleset, self._key)
+        try:
+            outcomes = [ask(context, self._ruleset) for ask in [flag.outcome for flag in self._flags]]
+        except Exception:  # as above
+            outcomes = [self._outcome(flag, context) for flag in self._flags]
+        return Known(self._flags, outcomes, self._ruleset, self._key)
 
     def _outcome(self, flag: CompiledFlag, context: Context) -> Outcome:
-        ask = flag.outcome
         try:
-            return ask(context, self._ruleset)
-        except Exception:  # it is broken; this says how
+            return flag.outcome(context, self._ruleset)
+        except Exception:  # this says what is wrong
             return evaluate(self._ruleset, flag.key, context)
 
 

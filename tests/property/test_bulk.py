@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import orjson
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from api.evaluation.bulk import Plan
@@ -92,6 +92,7 @@ def ruleset_of(shapes: list[dict[str, Any]]) -> Ruleset:
     return found
 
 
+@settings(deadline=None)
 @given(some_shapes, st.lists(contexts, max_size=6))
 @example(SHAPES, [{"country": 1}, {"country": True}, {"country": 1.0}])
 def test_bulk_is_what_each_flag_says_alone(shapes: list[dict[str, Any]], asked: list[dict[str, Any]]) -> None:
@@ -114,6 +115,7 @@ def test_bulk_is_what_each_flag_says_alone(shapes: list[dict[str, Any]], asked: 
     assert len(set(answers.values())) == len(set(bodies)) == len(set(digests))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-2, 2), min_size=1, max_size=9), st.text())
 def test_whoever_is_below_a_share_is_in_it(besides: list[int], subject: str) -> None:
     """With shares that end at the subject's own bucket, or just beside it."""
