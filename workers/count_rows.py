@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from projections.usage_table import outcome_of
-from workers.messages import WHOLE_ENVIRONMENT, encode
+from projections.usage_table import ENVIRONMENT_FLAG, outcome_of
+from workers.messages import encode
 from workers.tally import Counter
 
 Row = tuple[str, str, str]
@@ -47,7 +47,7 @@ class CountRows:
     def _add(self, counter: Counter, more: int) -> Iterable[Row]:
         project, environment, flag, reason, variant = counter
         self.total += more
-        whole = (project, environment, WHOLE_ENVIRONMENT)
+        whole = (project, environment, ENVIRONMENT_FLAG)
         for row, outcome in (
             ((project, environment, flag), outcome_of(reason, variant)),
             (whole, outcome_of(reason, "")),

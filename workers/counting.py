@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import TypeAdapter, ValidationError
 
 from domain.values import FlagKey
-from workers.messages import OTHER_NAMES
+from projections.usage_table import OVERFLOW_FLAG
 from workers.minute_counts import NO_WORDS, MinuteCounts
 from workers.outgoing import Minute, Outgoing
 from workers.spool import DROPPED_COUNTS, Home
@@ -81,7 +81,7 @@ class Counting:
 
     def _first_asked(self, project: str, environment: str, flag: str) -> Tally:
         if len(self._unknown) >= UNKNOWN_FLAGS or not _is_flag_key(flag):
-            flag = OTHER_NAMES
+            flag = OVERFLOW_FLAG
         tally = Tally((project, environment, flag, "FLAG_NOT_FOUND", ""))
         return self._unknown.setdefault((project, environment, flag), tally)
 

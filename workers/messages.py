@@ -22,8 +22,6 @@ import orjson
 
 VERSION = 1
 KIND = "evaluations"
-WHOLE_ENVIRONMENT = ""
-OTHER_NAMES = "/"
 MESSAGE_ROWS = 500  # about 50 kB: five messages fill a batch of 256 KiB, and more rows gain nothing
 
 
