@@ -36,9 +36,15 @@ from tests.benchmarks.serving_table import tables
 from tests.benchmarks.serving_tools import Tool, Unavailable, find
 
 FILE_WIDTH = 150  # of a table that goes to a file or a pipe, where there is no width to ask for
-FULL = Scale(rounds=5, seconds=4, propagation_rounds=3, propagation_seconds=6)
+FULL = Scale(rounds=5, seconds=4, propagation_rounds=3, propagation_seconds=6, outage_seconds=6)
 QUICK = Scale(
-    rounds=1, seconds=1, propagation_rounds=1, propagation_seconds=3, flags=(1, 100, 2_000), bulk=(10, 100)
+    rounds=1,
+    seconds=1,
+    propagation_rounds=1,
+    propagation_seconds=3,
+    outage_seconds=1,
+    flags=(1, 100, 2_000),
+    bulk=(10, 100),
 )
 PACKAGES = ("uvicorn", "uvloop", "httptools", "fastapi", "pydantic", "redis")
 NO_WRK, FAILED = 2, 1  # exit statuses

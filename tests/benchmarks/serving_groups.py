@@ -34,6 +34,7 @@ class Scale(NamedTuple):
     seconds: int
     propagation_rounds: int
     propagation_seconds: int
+    outage_seconds: int
     flags: tuple[int, int, int] = (1, 1_000, 100_000)
     bulk: tuple[int, int] = (100, 1_000)
 
@@ -144,7 +145,8 @@ class Bench:
         requests = world.single()
         with self.contenders.ours(world) as server:
             hung = Case(HUNG, server, requests, partial(redis_hangs, stack))
-            self.results.outage = self._in_turn("outage", [Case(QUIET, server, requests), hung])
+            cases, lasting = [Case(QUIET, server, requests), hung], self.scale.outage_seconds
+            self.results.outage = self._in_turn("outage", cases, lasting)
             kill_redis_and_postgresql(stack)
             with server.child.awake(), self._told("killed", self.scale.rounds) as tell:
                 self.results.outage[GONE] = [
@@ -156,7 +158,7 @@ class Bench:
 
     def _measured(self, case: Case, tell: Callable[[str], None]) -> Sample:
         tell(case.name)
-        return self.load.measure(case, self.scale.seconds)
+        return self.load.measure(case, self.scale.outage_seconds)
 
     def propagation(self) -> None:
         """From commit to answer, with NOTIFY and without."""
@@ -170,9 +172,9 @@ class Bench:
                     measured = delays(self.load, server, world, seconds, self.logs, notified=notified)
                     found.setdefault(mode, []).append(measured)
 
-    def _in_turn(self, group: str, cases: list[Case]) -> Samples:
+    def _in_turn(self, group: str, cases: list[Case], seconds: int = 0) -> Samples:
         with self._told(group, len(cases) * (self.scale.rounds + 1)) as tell:
-            return self.load.in_turn(cases, self.scale.rounds, self.scale.seconds, tell)
+            return self.load.in_turn(cases, self.scale.rounds, seconds or self.scale.seconds, tell)
 
     @contextmanager
     def _told(self, group: str, steps: int) -> Iterator[Callable[[str], None]]:
