@@ -116,6 +116,7 @@ class UsageReader:
             month_part(project, environment, flag, hours.start),
             hour_place(hours.start),
             hour_place(hours.stop - 1),
+            AttributesToGet=[SORT, "counts"],  # to parse the others takes a third of the time
         )
         found = ((_hour(hours, item), item) for item in items)
         return [Counts(hour * HOUR_MINUTES, _counts(item)) for hour, item in found if hour not in but]
