@@ -24,6 +24,7 @@ from rich.table import Table
 
 from api.management.app import create_app
 from deploy.embedded import Stack, embedded_stack
+from deploy.processes.collector import set_aside_survivors
 from deploy.processes.setup import set_up_postgres
 from deploy.settings import Settings
 from projections import usage_table
@@ -103,6 +104,7 @@ def _hours(flag: str, first: int, last: int) -> list[Mapping[str, Any]]:
 
 
 def ask(stack: Stack, days: int, asked: int) -> None:
+    set_aside_survivors()  # as the management process does
     set_up_postgres(Settings(postgres_url=stack.postgres.url))
     parts = parts_at(
         stack.postgres.url, aws_endpoint_url=stack.aws.url, usage_table="usage", records_table="records"
