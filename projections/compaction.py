@@ -56,7 +56,7 @@ class Compaction:
         self._dynamodb = dynamodb
         self._table = table
         self._clock = clock
-        self._reader = UsageReader(dynamodb, table, clock=clock)
+        self._reader = UsageReader(dynamodb, table)
 
     def run(self, stop: threading.Event | None = None) -> Compacted:
         """Once through all that waits now; no further than what is at hand when `stop` is set."""

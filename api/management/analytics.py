@@ -76,7 +76,7 @@ def flag_usage(
     """How often the flag was evaluated, by variant and by reason, and when it was last.
 
     `series` has every step of the window, empty ones too. A flag that never was evaluated has zeros. Minutes
-    are kept for 90 days; what is older is told by whole hours.
+    are kept for 90 days. By the hour and by the day, the first hour is a whole one.
     """
     require_environment(read.project(project), environment)
     _refuse_too_many(within, granularity)

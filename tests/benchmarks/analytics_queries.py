@@ -24,6 +24,7 @@ from rich.table import Table
 
 from api.management.app import create_app
 from deploy.embedded import Stack, embedded_stack
+from deploy.processes.collector import set_aside_survivors
 from deploy.processes.setup import set_up_postgres
 from deploy.settings import Settings
 from projections import usage_table
@@ -103,6 +104,7 @@ def _hours(flag: str, first: int, last: int) -> list[Mapping[str, Any]]:
 
 
 def ask(stack: Stack, days: int, asked: int) -> None:
+    set_aside_survivors()  # as the management process does
     set_up_postgres(Settings(postgres_url=stack.postgres.url))
     parts = parts_at(
         stack.postgres.url, aws_endpoint_url=stack.aws.url, usage_table="usage", records_table="records"
@@ -111,6 +113,7 @@ def ask(stack: Stack, days: int, asked: int) -> None:
     with TestClient(create_app(parts), headers={"X-API-Key": ADMIN}) as client:
         for what, flag, length, granularity in (
             (f"{days} days by the hour", FLAG, timedelta(days=days), "hour"),
+            (f"{days} days by the hour, from a whole one", FLAG, timedelta(days=days), "whole hour"),
             (f"{days} days by the hour, another flag", "flag-0", timedelta(days=days), "hour"),
             (f"{days} days by the day", FLAG, timedelta(days=days), "day"),
             ("a day by the hour", FLAG, timedelta(days=1), "hour"),
@@ -128,7 +131,10 @@ def _timed(
     took: list[float] = []
     path = f"/api/v1/projects/{PLACE[0]}/environments/{PLACE[1]}/analytics/flags/{flag}"
     for _ in range(WARM_UP + asked):
-        query = {"from": (datetime.now(UTC) - length).isoformat(), "granularity": granularity}
+        start = datetime.now(UTC) - length
+        if granularity == "whole hour":
+            start = start.replace(minute=0, second=0, microsecond=0)
+        query = {"from": start.isoformat(), "granularity": granularity.removeprefix("whole ")}
         before = time.perf_counter()
         answer = client.get(path, params=query)
         took.append((time.perf_counter() - before) * 1_000)

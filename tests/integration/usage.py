@@ -37,7 +37,7 @@ class Usage:
         self.marks = self._new_marks()
         self.index = FlagIndex(dynamodb, self.table)
         self.records = RecordsTable(dynamodb, self.records_table)
-        self.reader = UsageReader(dynamodb, self.table, clock=lambda: self.now)
+        self.reader = UsageReader(dynamodb, self.table)
         self.compaction = Compaction(dynamodb, self.table, clock=lambda: self.now)
 
     def _new_marks(self) -> Marks:
