@@ -42,7 +42,7 @@ def build(settings: Settings) -> tuple[list[Consumer], Compactor, QueueMetrics]:
     wait, count = settings.queue_wait_seconds, settings.consumer_threads
     sqs = sqs_client(settings.aws_endpoint_url, settings.aws_region, wait_seconds=wait, connections=3 * count)
     dynamodb = dynamodb_client(
-        settings.aws_endpoint_url, settings.aws_region, connections=REQUESTS_AT_ONCE * (count + 1)
+        settings.aws_endpoint_url, settings.aws_region, connections=REQUESTS_AT_ONCE * (count + 2)
     )
     tables = Tables(dynamodb, settings.usage_table, settings.records_table, settings.original_table)
     ours = Queue(sqs, settings.queue_name)
