@@ -19,6 +19,7 @@ from projections.ruleset_store import Fenced, RulesetStore
 
 POLL_SECONDS = 0.25  # how late a view may be when no NOTIFY arrives
 RETRY_SECONDS = 0.25
+BUSY_SECONDS = 600.0  # after that long without leisure some is taken
 LOOK_SECONDS = 1.0  # how often the model itself is looked at, however busy it is
 POLICY_SECONDS = 10.0  # how often Redis is asked what it does when its memory is full
 SAID_AGAIN_SECONDS = 60.0  # a problem that lasts is told this often, however often it is met
@@ -27,10 +28,17 @@ log = logging.getLogger(__name__)
 
 
 def run_projector(
-    store: EventStore, rulesets: RulesetStore, views: Sequence[PostgresView], stopping: threading.Event
+    store: EventStore,
+    rulesets: RulesetStore,
+    views: Sequence[PostgresView],
+    stopping: threading.Event,
+    at_leisure: Callable[[], None] = lambda: None,
 ) -> None:
-    """One thread a view, so that one that cannot be written does not hold up the others."""
-    ruleset = _Ruleset(store, rulesets, stopping)
+    """One thread a view, so that one that cannot be written does not hold up the others.
+
+    `at_leisure` is called when there is nothing to do, and now and then when there always is.
+    """
+    ruleset = _Ruleset(store, rulesets, stopping, at_leisure)
     threads = [
         threading.Thread(target=ruleset.run, name="ruleset"),
         *(threading.Thread(target=_follow, args=(store, view, stopping), name=view.name) for view in views),
@@ -61,8 +69,15 @@ class Alarm:
 class _Ruleset:
     """The model in Redis, written by whichever process holds the lease; the others look now and then."""
 
-    def __init__(self, store: EventStore, rulesets: RulesetStore, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        rulesets: RulesetStore,
+        stopping: threading.Event,
+        at_leisure: Callable[[], None],
+    ) -> None:
         self._store, self._rulesets, self._stopping = store, rulesets, stopping
+        self._at_leisure, self._leisure_at = at_leisure, monotonic()
         self._lease = rulesets.projector_lease()
         self._projector = Projector(store, RulesetView(rulesets, lease=self._lease))
         self._listener = Listener(store.url)
@@ -100,7 +115,16 @@ class _Ruleset:
             self._look_at_model()
         applied = self._projector.step(trusting=trusting)
         self._trouble.over()
-        return applied == BATCH or self._listener.wait(POLL_SECONDS)
+        if applied == BATCH or self._listener.wait(POLL_SECONDS):
+            if monotonic() - self._leisure_at > BUSY_SECONDS:
+                self._rest()
+            return True
+        self._rest()
+        return False
+
+    def _rest(self) -> None:
+        self._leisure_at = monotonic()
+        self._at_leisure()
 
     def _look_at_model(self) -> None:
         self._looked_at = monotonic()

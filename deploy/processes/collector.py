@@ -5,11 +5,12 @@ which nothing is answered, and finds nothing.
 """
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from time import perf_counter
+from time import monotonic, perf_counter
 
 NEVER = 1_000_000_000
+LEISURE_SECONDS = 30.0  # between full collections; what waits for one is a few connections that broke
 LONG_SECONDS = 0.005  # a full collection longer than this has looked at much that is here to stay
 
 
@@ -23,6 +24,23 @@ def no_full_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.set_threshold(young, middle, old)
+
+
+def collect_at_leisure() -> Callable[[], None]:
+    """From now on full collections are made only by the function that this returns, to be called whenever
+    there is nothing better to do; it makes one now and then."""
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, NEVER)
+    due = 0.0
+
+    def collect() -> None:
+        nonlocal due
+        if monotonic() >= due:
+            gc.collect()
+            gc.freeze()
+            due = monotonic() + LEISURE_SECONDS
+
+    return collect
 
 
 def set_aside_survivors() -> None:

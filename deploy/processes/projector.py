@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from redis import RedisError
 
 from commands.event_store import EventStore
+from deploy.processes.collector import collect_at_leisure
 from deploy.processes.common import PATIENCE_SECONDS, redis_client, until_signalled
 from deploy.settings import Settings
 from deploy.told import Told
@@ -46,4 +47,5 @@ def run(settings: Settings) -> None:
             open_views.enter_context(closing(view(settings.postgres_url, PATIENCE_SECONDS)))
             for view in POSTGRES_VIEWS
         ]
-        run_projector(store, model, views, until_signalled())
+        # A change would wait a fifth of a second for the garbage collector, now and then.
+        run_projector(store, model, views, until_signalled(), collect_at_leisure())

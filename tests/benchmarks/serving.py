@@ -36,7 +36,7 @@ from tests.benchmarks.serving_table import tables
 from tests.benchmarks.serving_tools import Tool, Unavailable, find
 
 FILE_WIDTH = 150  # of a table that goes to a file or a pipe, where there is no width to ask for
-FULL = Scale(rounds=5, seconds=4, propagation_rounds=3, propagation_seconds=6, outage_seconds=6)
+FULL = Scale(rounds=5, seconds=4, propagation_rounds=3, propagation_seconds=6, outage_seconds=8)
 QUICK = Scale(
     rounds=1,
     seconds=1,
