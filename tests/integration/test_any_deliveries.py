@@ -32,8 +32,8 @@ def analytics(stack: Stack) -> Iterator[Analytics]:
 
 
 def count_row(seq: int, flag: str, minute: int, producer: int) -> CountRow:
-    """As a producer makes them: the same row and seq always say the same."""
-    outcomes = ("SPLIT/on", "SPLIT/off", "FLAG_NOT_FOUND/", "DISABLED/")[: 1 + seq % 4]
+    """As a producer makes them: the same row and seq always say the same, and what was counted stays so."""
+    outcomes = ("SPLIT/on", "SPLIT/off", "FLAG_NOT_FOUND/", "DISABLED/")[: 1 + seq // 2]
     counts = {outcome: seq * 10 + n for n, outcome in enumerate(outcomes)}
     return CountRow(f"p{producer}", "any", "production", flag, NOON // 60 + minute, seq, counts)
 
