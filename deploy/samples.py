@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Unanswered(Told):
     """A process did not answer, or not as it should."""
 
 
-def call(url: str, key: str, body: Mapping[str, Any] | None = None, method: str = "") -> tuple[int, Any]:
+def call(url: str, key: str, body: Any = None, method: str = "") -> tuple[int, Any]:
     """Status and JSON of the answer. Raises Unanswered where there is none."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
@@ -102,7 +102,8 @@ def make_samples(management: str, evaluation: str, admin_key: str, kept: Path, s
 
 
 def _works(evaluation: str, key: str) -> bool:
-    return call(f"{evaluation}/ofrep/v1/evaluate/flags/{FLAG}", key, {})[0] not in {401, 503}
+    """Asks with what is no question: that tells about the key, and is not counted as an evaluation."""
+    return call(f"{evaluation}/ofrep/v1/evaluate/flags/{FLAG}", key, [])[0] not in {401, 503}
 
 
 def _make_flag(management: str, admin_key: str) -> None:
