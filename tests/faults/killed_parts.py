@@ -177,9 +177,9 @@ class Parts:
 
     def _evaluator(self, place: int) -> Evaluator:
         port = free_port()
-        # Without a copy, one that starts while Redis has lost its tail would know no better than Redis.
-        copies = {"port": str(port), "copy_dir": str(self.directory / f"copies-{place}")}
-        settings = {**self._addresses(), **EVALUATOR_SETTINGS, **copies}
+        settings = {**self._addresses(), **EVALUATOR_SETTINGS, "port": str(port)}
+        if place == 0:  # the other one has to do without
+            settings["copy_dir"] = str(self.directory / "copies")
         pid = self.forker.start("serve", "evaluation", **settings)
         self._begun += 1
         return Evaluator(self._begun, pid, port)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from projections.usage_series import series
-from projections.usage_table import CountRow
+from projections.usage_table import CountRow, minutes_of
 
 NOON = datetime(2026, 11, 4, 12, 0, tzinfo=UTC)
 
@@ -84,3 +84,11 @@ def test_an_end_that_does_not_come_after_the_start_is_refused(end: datetime) -> 
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="needs its zone"):
         series([], NOON.replace(tzinfo=None), NOON, "hour")
+
+
+def test_only_the_minutes_asked_for_count() -> None:
+    noon, half = NOON.timestamp() // 60, timedelta(seconds=30)
+    assert minutes_of(NOON + half, NOON + timedelta(minutes=1, seconds=1)) == (noon, noon + 2), (
+        "from the minute that holds the start to the one that holds the end"
+    )
+    assert minutes_of(NOON, NOON + timedelta(minutes=1)) == (noon, noon + 1), "an end belongs to what follows"
