@@ -10,6 +10,7 @@ from typing import Literal
 from redis import Redis, RedisError
 
 from domain.evaluation import CompiledFlag
+from projections.confirmation import Beginning
 from projections.copy_keeper import CopyKeeper
 from projections.last_known_good import Copy
 from projections.pauses import Pauses
@@ -49,6 +50,7 @@ class Follower:
         self._listeners: list[Listener] = []
         self._redis = redis
         self._store = RulesetStore(redis)
+        self._beginning = Beginning(redis)
         self._copies = copies
         self._loading = loading
         self._pause = Pauses()
@@ -177,10 +179,17 @@ class Follower:
                 log.exception("a listener failed at position %d", snapshot.position)
 
     def _run(self) -> None:
-        self._guarded(self.load_copy)
+        self._guarded(self._begin)
+        if not self.ready:
+            self._guarded(self.load_copy)
         while not self._stopping.is_set():
             if not self._guarded(self._listen):
                 self._stopping.wait(RETRY_SECONDS)
+
+    def _begin(self) -> None:
+        """A copy may be old: it is for when Redis is away, or has lost something."""
+        if self._beginning.confirmed():
+            self.sync()
 
     def _guarded(self, work: Callable[[], None]) -> bool:
         """Whatever happens: this thread is what keeps the answers fresh."""
@@ -208,8 +217,10 @@ class Follower:
             hinted = True
             while not self._stopping.is_set():
                 before = self.snapshot
-                self.sync()
-                if self.snapshot is not before and not hinted:
+                if self.ready or self._beginning.allowed():
+                    self.sync()
+                if self.snapshot is not before and before.generation and not hinted:
                     log.info("a change came without its hint; subscribing anew")
                     return
-                hinted = hints.get_message(timeout=POLL_SECONDS) is not None
+                poll_seconds = POLL_SECONDS if self.ready else RETRY_SECONDS
+                hinted = hints.get_message(timeout=poll_seconds) is not None

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from commands.log_reading import Record
 from domain.envelope import Recorded, Stream
+from projections.confirmation import Confirmation
 from projections.folds import Folds, Log
 from projections.frozen import Frozen
 from projections.lease import Lease
@@ -79,7 +80,8 @@ class RulesetView:
         """With a lease, its number is the epoch that writes are fenced by: that of the time when the position
         was asked for, before the log was read."""
         self._store, self._fixed, self._lease = store, generation, lease
-        self._epoch = 0
+        self._confirmation = Confirmation(store.redis)
+        self._epoch = self._at = 0
         self._pointers: Pointers = (None, None)
         self._generation = generation or ""
         self._frozen: dict[str, Frozen] = {}
@@ -99,7 +101,12 @@ class RulesetView:
         if generation is None:
             raise NoLiveGeneration("Redis has no live ruleset")
         self._generation = generation
-        return self._store.position(generation)
+        self._at = self._store.position(generation)
+        return self._at
+
+    def confirm(self) -> None:
+        """Notes that the model as it was found, or written, last is at the head of the log."""
+        self._confirmation.confirm(self._generation, self._at, self._epoch)
 
     def write(self, batch: list[Record], folds: Folds, *, after: int) -> None:
         to, projected = batch[-1].position, folds.project(batch)
@@ -115,7 +122,7 @@ class RulesetView:
             pointers=None if self._fixed else self._pointers,
         )
         self._learn(frozen)
-        self._frozen_at = self._generation, to
+        self._frozen_at, self._at = (self._generation, to), to
 
     def _news(self, frozen: Mapping[Stream, Frozen | None], after: int) -> dict[str, Frozen | None]:
         """What is not as the model has it."""

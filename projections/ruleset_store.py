@@ -6,6 +6,7 @@ batch for any number of environments at once:
     {togglemaster}:live                         the generation that evaluators read
     {togglemaster}:previous                     the one kept for going back, written with the live one
     {togglemaster}:epoch                        the number of the newest projector; older ones may not write
+    {togglemaster}:confirmed                    when the live one was last known to be at the head of the log
     {togglemaster}:projector, :rebuild          leases (hashes: holder, beat, number)
     {togglemaster}:generations                  a counter
     {togglemaster}:<generation>:state           hash: position
@@ -38,6 +39,7 @@ TAG = "{togglemaster}"
 LIVE = f"{TAG}:live"
 PREVIOUS = f"{TAG}:previous"
 EPOCH = f"{TAG}:epoch"
+CONFIRMED = f"{TAG}:confirmed"
 PROJECTOR = f"{TAG}:projector"
 REBUILD = f"{TAG}:rebuild"
 GENERATIONS = f"{TAG}:generations"
@@ -141,7 +143,7 @@ class RulesetStore:
         With `keep` the old generation is kept for going back. The two are written together from then on, so
         this raises Apart unless they are at the same position.
         """
-        keys = [LIVE, PREVIOUS, REBUILD, _state(generation), _state(instead_of or "")]
+        keys = [LIVE, PREVIOUS, REBUILD, state_key(generation), state_key(instead_of or ""), CONFIRMED]
         arguments = [instead_of or "", generation, rebuild, "1" if keep else "0", CHANNEL]
         answer = cast("bytes", self._swap(keys=keys, args=arguments))
         if answer == b"apart":
@@ -149,7 +151,7 @@ class RulesetStore:
         return answer == b"swapped"
 
     def position(self, generation: str) -> int:
-        found = self.redis.hget(_state(generation), "position")
+        found = self.redis.hget(state_key(generation), "position")
         return int(cast("bytes", found) or 0)
 
     def frozen(self, generation: str) -> dict[str, Frozen]:
@@ -180,7 +182,7 @@ class RulesetStore:
         scopes, told = by_scope(documents), frozen or {}
         keys = [LIVE, PREVIOUS, EPOCH, _changes(generation)]
         for each in filter(None, (generation, kept)):
-            keys += [_state(each), _frozen(each), *(_documents(each, scope) for scope in scopes)]
+            keys += [state_key(each), _frozen(each), *(_documents(each, scope) for scope in scopes)]
         arguments: list[Any] = [generation, live or "", previous or "", epoch or "", after, to]
         arguments += [_encode(after, to, documents) if announce else "", CHANGES_KEPT, CHANNEL]
         arguments += [len(scopes), len(told)]
@@ -235,7 +237,7 @@ class RulesetStore:
         before it, or newer."""
         with self.redis.pipeline(transaction=False) as pipeline:
             pipeline.get(LIVE)
-            pipeline.hget(_state(generation), "position")
+            pipeline.hget(state_key(generation), "position")
             pipeline.xrange(_changes(generation), min=f"({after}-0")
             live, position, entries = pipeline.execute()
         return Look(live.decode() if live else None, int(position or 0), entries)
@@ -276,7 +278,7 @@ class RulesetStore:
         )
 
 
-def _state(generation: str) -> str:
+def state_key(generation: str) -> str:
     return f"{TAG}:{generation}:state"
 
 

@@ -2,6 +2,7 @@
 --
 -- KEYS[1] the pointer to the live one   KEYS[2] the pointer to the one kept for going back
 -- KEYS[3] the lease of the rebuild      KEYS[4] the new one's state    KEYS[5] the old one's state
+-- KEYS[6] when the live one was last known to be at the head of the log
 -- ARGV[1] the generation expected to be live ('' for none)             ARGV[2] the new one
 -- ARGV[3] the rebuild that has to hold the lease ('' for none)         ARGV[4] '1' keeps the old one, in step
 -- ARGV[5] the channel for the hint
@@ -23,6 +24,10 @@ if ARGV[4] == '1' then
   redis.call('SET', KEYS[2], ARGV[1])
 else
   redis.call('DEL', KEYS[2])
+end
+if ARGV[3] ~= '' then -- a rebuild reads to the head, other than who only goes back
+  local now = redis.call('TIME')
+  redis.call('SET', KEYS[6], now[1] * 1000 + math.floor(now[2] / 1000))
 end
 redis.call('PUBLISH', ARGV[5], ARGV[2])
 return 'swapped'

@@ -10,6 +10,7 @@ from redis.exceptions import OutOfMemoryError
 
 from commands.event_store import EventStore, StoreUnavailable
 from commands.listener import Listener
+from projections.confirmation import CONFIRM_SECONDS
 from projections.eviction import eviction_policy, what_is_wrong
 from projections.lease import BEAT_SECONDS, Beating
 from projections.postgres_views import PostgresView, ViewUnavailable
@@ -79,12 +80,14 @@ class _Ruleset:
         self._store, self._rulesets, self._stopping = store, rulesets, stopping
         self._at_leisure, self._leisure_at = at_leisure, monotonic()
         self._lease = rulesets.projector_lease()
-        self._projector = Projector(store, RulesetView(rulesets, lease=self._lease))
+        self._view = RulesetView(rulesets, lease=self._lease)
+        self._projector = Projector(store, self._view)
         self._listener = Listener(store.url)
         self._trouble, self._eviction = Alarm("ruleset"), Alarm("ruleset")
         self._looked_at_policy = -POLICY_SECONDS
         self._looked_for_thaw = False
         self._looked_at = 0.0
+        self._confirmed_at = 0.0
 
     def run(self) -> None:
         heard = False
@@ -115,12 +118,19 @@ class _Ruleset:
             self._look_at_model()
         applied = self._projector.step(trusting=trusting)
         self._trouble.over()
+        if applied < BATCH:
+            self._confirm()
         if applied == BATCH or self._listener.wait(POLL_SECONDS):
             if monotonic() - self._leisure_at > BUSY_SECONDS:
                 self._rest()
             return True
         self._rest()
         return False
+
+    def _confirm(self) -> None:
+        if monotonic() - self._confirmed_at >= CONFIRM_SECONDS:
+            self._view.confirm()
+            self._confirmed_at = monotonic()
 
     def _rest(self) -> None:
         self._leisure_at = monotonic()

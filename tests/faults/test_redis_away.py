@@ -18,6 +18,7 @@ import pytest
 from commands.event_store import EventStore
 from deploy.embedded import start_valkey, stop
 from domain.evaluation import FlagDocument
+from projections.confirmation import CONFIRMED_SECONDS
 from projections.follower import Follower
 from projections.rebuild import expected_documents, rebuild, status_of, verify
 from projections.ruleset_store import RulesetStore
@@ -167,6 +168,32 @@ def test_the_model_is_right_again_by_itself(
             harm(server)
             time.sleep(0.3)
         ends_right(shop, server, what)
+
+
+def test_an_evaluator_begins_where_a_lost_tail_has_been_mended(
+    shop: Shop, server: Server, tmp_path: Path
+) -> None:
+    with worker(shop.store.url, server.url, tmp_path / "log"):
+        until(lambda: caught_up(shop, server), SOON_SECONDS)
+        copied = server.copy()
+    shop.target("flag-0", enabled=True)
+    head = shop.store.head()
+    time.sleep(CONFIRMED_SECONDS)
+    server.kill()
+    server.replace(copied)
+    server.start()
+    begun: list[int] = []
+    evaluators = [Follower(server.client) for _ in range(3)]
+    for each in evaluators:
+        each.listen(lambda _, after: begun.append(after.position))
+        each.start()
+    time.sleep(1)
+    assert begun == []
+    with worker(shop.store.url, server.url, tmp_path / "log"):
+        until(lambda: len(begun) == len(evaluators), SOON_SECONDS)
+    for each in evaluators:
+        each.stop()
+    assert set(begun) == {head}
 
 
 def test_a_full_redis_is_told_and_written_again_when_there_is_room(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from redis import Redis
 
+from projections.confirmation import Confirmation
 from projections.copy_keeper import CopyKeeper
 from projections.documents import ENVIRONMENTS, KEYS, Documents, Place
 from projections.last_known_good import LastKnownGood
@@ -36,9 +37,10 @@ class Model:
     generation: str = "g1"
     position: int = 0
     store: RulesetStore = field(init=False)
+    confirmation: Confirmation = field(init=False)
 
     def __post_init__(self) -> None:
-        self.store = RulesetStore(self.redis)
+        self.store, self.confirmation = RulesetStore(self.redis), Confirmation(self.redis)
 
     def fill(self, position: int, generation: str = "g1") -> None:
         self.generation, self.position = generation, 0
@@ -50,6 +52,10 @@ class Model:
         stamped = {**documents, Place(KEYS, "digest"): key_document(to)}
         self.store.write(self.generation, stamped, after=self.position, to=to)
         self.position = to
+
+    def confirm(self, position: int = 0, epoch: int = 0) -> bool:
+        """That it is at the head of a log, as a projector does."""
+        return self.confirmation.confirm(self.generation, position or self.position, epoch)
 
 
 def of_one_position(snapshot: Snapshot) -> bool:

@@ -63,7 +63,7 @@ def test_what_redis_does_not_confirm_becomes_stale(
     assert follower.stale
 
 
-def test_the_copy_is_served_before_redis_is_asked(model: Model, redis: Redis, tmp_path: Path) -> None:
+def test_the_copy_is_served_while_redis_is_away(model: Model, redis: Redis, tmp_path: Path) -> None:
     model.fill(5)
     first = Follower(redis, copies(tmp_path))
     first.start()
