@@ -35,6 +35,7 @@ FLAG = re.compile(
     rf'"updated_at":"({DATE})"\}}\n'
 )
 MANY = 1_000
+FALSY: tuple[Any, ...] = ({}, [], None, 0, "")
 NAME = "enable-new-dashboard"
 
 
@@ -110,19 +111,8 @@ def test_flags_are_listed_in_the_order_of_their_names(client: Client) -> None:
 def test_a_name_is_given_once(client: Client) -> None:
     create(client, "é")
     error(client.ask("POST", "/flags", {"name": "é"}), 409, "Flag 'é' já existe")
-    for body in (
-        {},
-        [],
-        None,
-        0,
-        "",
-        {"description": "x"},
-        {"name": ""},
-        {"name": None},
-        ["name"],
-        "name",
-        5,
-    ):
+    nameless: tuple[Any, ...] = ({"description": "x"}, {"name": ""}, {"name": None}, ["name"], "name", 5)
+    for body in (*FALSY, *nameless):
         answer = client.ask("POST", "/flags", content=json.dumps(body), headers={"Content-Type": JSON})
         error(answer, 400, "'name' é obrigatório")
 
@@ -170,10 +160,11 @@ def test_updated_at_is_when_something_shown_was_changed(client: Client) -> None:
 
 
 def test_a_change_of_nothing_is_refused_before_the_flag_is_looked_for(client: Client) -> None:
-    for body in ({}, [], None, 0, ""):
+    for body in FALSY:
         answer = client.ask("PUT", "/flags/none", content=json.dumps(body), headers={"Content-Type": JSON})
         error(answer, 400, "Corpo da requisição obrigatório")
-    for body in ({"name": "x"}, ["description"], "is_enabled", 5):
+    others: tuple[Any, ...] = ({"name": "x"}, ["description"], "is_enabled", 5)
+    for body in others:
         answer = client.ask("PUT", "/flags/none", content=json.dumps(body), headers={"Content-Type": JSON})
         error(answer, 400, "Pelo menos um campo ('description', 'is_enabled') é obrigatório")
 
