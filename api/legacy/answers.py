@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, NamedTuple
 
@@ -50,7 +50,7 @@ def flask_error(status: int, sentence: str, headers: Mapping[str, str] | None = 
 
 
 def flask_date(moment: datetime) -> str:
-    return format_datetime(moment.replace(microsecond=0), usegmt=True)
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
 
 
 NO_CONTENT = Answer(204, b"", HTML)

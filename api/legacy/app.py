@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from fastapi import FastAPI, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
@@ -112,8 +113,10 @@ class Facade(BaseRoute):
         request, place = Request(scope, receive), scope["route"]
         try:
             asked = _asked(request, await request.body())
+        except ClientDisconnect:
+            return
         except HTTPException as problem:
-            answer = place.failing(problem.status_code, NOT_READ, {"Connection": "close"})
+            answer = place.failing(problem.status_code, NOT_READ, {})
         else:
             answer = await run_in_threadpool(_answer, place, asked)
         response = Response(answer.body, answer.status, dict(answer.headers))

@@ -37,7 +37,8 @@ class Evaluators:
     def evaluate(self, method: str, query: bytes, headers: Mapping[str, str]) -> Answer:
         if self._client is None:
             return go_error(502, NOTHING_TO_EVALUATE_WITH)
-        target = {"target": b"/evaluate?" + query if query else b"/evaluate"}  # as it came, odd escapes too
+        path = self._client.base_url.raw_path + b"evaluate"
+        target = {"target": path + b"?" + query if query else path}  # as it came, odd escapes too
         try:
             found = self._client.request(method, "/evaluate", headers=dict(headers), extensions=target)
         except httpx.HTTPError:

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from commands.event_store import EventStore
 from commands.handlers import Commands
+from commands.importers import VendorName
 from commands.models import ChangeEnvironment, CreateFlag, FlagDefinition
 from commands.secret_keys import new_original_key
 from deploy.cli import app
@@ -244,6 +246,20 @@ def test_the_command_line_reads_one_database_or_three(
         assert isinstance(problem, Told)
         assert all(word in str(problem) for word in words), problem
         assert "secret" not in str(problem)
+
+
+def test_other_systems_files_are_imported_beside_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TOGGLEMASTER_POSTGRES_URL", client.store.url)
+    file = tmp_path / "flags.json"
+    file.write_text('{"togglemaster": 1, "flags": {}}')
+    run = CliRunner().invoke
+    listed = run(app, ["import", "--help"]).output
+    assert all(each in listed for each in (*VendorName, "original"))
+    for vendor in ("togglemaster", "flagd"):
+        answer = run(app, ["import", vendor, str(file), "--dry-run"])
+        assert answer.exit_code == 0, answer.exception
 
 
 def test_thousands_of_flags_are_imported_at_once(there: There, client: Client) -> None:

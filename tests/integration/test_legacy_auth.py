@@ -1,15 +1,21 @@
 """Keys of the original system, as its clients make and use them."""
 
 import re
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from httpx2 import Response
 
 from commands.event_store import EventStore
-from domain.access import digest
+from commands.handlers import Commands
+from commands.models import IssueKey
+from commands.secret_keys import new_original_key
+from domain.access import digest, original_id
 from domain.envelope import key_stream
 from tests.integration.original import MASTER, TEXT, Client, client_of, gave
+from tests.integration.shop import STAMP
 
 KEYS = "/api/v1/projects/default/environments/production/keys"
 ADMINISTRATOR = {"X-API-Key": MASTER}
@@ -114,6 +120,39 @@ def test_a_key_is_listed_and_revoked_by_the_management_api_but_not_rotated(clien
     assert client.http.delete(f"{KEYS}/{key_id}", headers=ADMINISTRATOR).status_code == 200
     refused(client.ask("GET", "/validate", key=key), 401, "Chave de API inválida ou inativa")
     assert client.ask("GET", "/flags", key=key).status_code == 401
+
+
+def test_a_key_ends_when_it_expires(client: Client) -> None:
+    key, end = new_original_key(), client.store.now() + timedelta(seconds=1)
+    command = IssueKey(
+        project="default",
+        environment="production",
+        id=original_id(digest(key)),
+        name="n",
+        kind="original",
+        digest=digest(key),
+        expires_at=end,
+    )
+    Commands(client.store).execute(command, STAMP)
+    assert client.ask("GET", "/validate", key=key).status_code == 200
+    time.sleep(1.1)
+    refused(client.ask("GET", "/validate", key=key), 401, "Chave de API inválida ou inativa")
+
+
+def test_keys_of_other_kinds_are_none_of_the_original(client: Client) -> None:
+    issued = client.http.post(KEYS, json={"name": "n", "kind": "server"}, headers=ADMINISTRATOR).json()
+    refused(client.ask("GET", "/validate", key=issued["key"]), 401, "Chave de API inválida ou inativa")
+    key = new_original_key()
+    command = IssueKey(
+        project="default",
+        environment="staging",
+        id=original_id(digest(key)),
+        name="n",
+        kind="original",
+        digest=digest(key),
+    )
+    Commands(client.store).execute(command, STAMP)
+    refused(client.ask("GET", "/validate", key=key), 401, "Chave de API inválida ou inativa")
 
 
 def test_a_key_is_no_credential_of_the_management_api(client: Client) -> None:

@@ -160,6 +160,12 @@ def test_evaluate_is_passed_on_as_it_came_and_so_is_its_answer(store: EventStore
             assert evaluators.evaluate("GET", query, {}).status == 200
             assert asked[-1][1] == ("/evaluate?" + query.decode() if query else "/evaluate")
     with (
+        answering(lambda to: say(to, 200, body)) as (url, asked),
+        client_of(store, evaluation_url=f"{url}/a/") as client,
+    ):
+        client.ask("GET", "/evaluate?user_id=u")
+        assert asked[-1][1] == "/a/evaluate?user_id=u"
+    with (
         answering(lambda to: say(to, 400, b'{"error": "x"}\n', Content_Type=TEXT, **nosniff)) as (url, _),
         client_of(store, evaluation_url=url) as client,
     ):
