@@ -8,7 +8,7 @@ from api.legacy.bodies import body_of, description_of, is_name, members_of, new_
 from api.legacy.parts import Asked
 from api.legacy.writes import see, write
 from commands.models import ArchiveFlag, Command
-from commands.original.views import PROJECT, FlagView, View, view_of
+from commands.original.views import PROJECT, FlagView, View, flag_of
 from commands.original.writing import change_flag, make_flag
 
 NOT_FOUND = "Flag não encontrada"
@@ -35,8 +35,8 @@ def create(asked: Asked) -> Answer:
 def read_all(asked: Asked) -> Answer:
     """From the log itself, so that what was written is there."""
     log = asked.original.store.load_kind("flag", PROJECT)
-    views = (view_of(list(events)) for _, events in groupby(log, key=lambda recorded: recorded.stream))
-    flags = sorted((view.flag for view in views if view.flag), key=lambda flag: flag.name)
+    found = (flag_of(list(events)) for _, events in groupby(log, key=lambda recorded: recorded.stream))
+    flags = sorted((flag for flag in found if flag), key=lambda flag: flag.name)
     return flask_json(200, [_shown(flag) for flag in flags])
 
 

@@ -26,6 +26,7 @@ from domain.flag import Flag
 from domain.targeting import Rule, ServeVariant, Targeting
 from domain.values import FlagType
 
+TARGETING_EVENTS = get_args(TargetingEvent)
 PROJECT, ENVIRONMENT = "default", "production"
 TARGETING: Mapping[str, Any] = {"type": "TARGETING"}
 """What stands for a rule where the targeting is one that the original could not have."""
@@ -102,13 +103,21 @@ def view_of(log: Sequence[Recorded]) -> View:
     return View(flag, folded.version, folded.position, shown, _rule_view(flag, moments))
 
 
+def flag_of(log: Sequence[Recorded]) -> FlagView | None:
+    """As `view_of` has it, for whoever lists many and asks for no rules."""
+    flag = cast("Flag", folded.state) if (folded := fold_all(log)) else None
+    if flag is None or flag.archived or flag.type is not FlagType.BOOLEAN:
+        return None
+    return _flag_view(flag, _moments(log))
+
+
 def variants_of(flag: Flag) -> Variants | None:
     """None for a flag that lacks one of the two."""
     names = {value: name for name, value in reversed(flag.variants.items()) if isinstance(value, bool)}
     return Variants(names[True], names[False]) if len(names) == 2 else None
 
 
-def original_rule(targeting: Targeting) -> Rule | None:
+def _original_rule(targeting: Targeting) -> Rule | None:
     return next((rule for rule in targeting.rules if rule.id == RULE_ID), None)
 
 
@@ -119,7 +128,7 @@ def _flag_view(flag: Flag, moments: _Moments) -> FlagView:
 
 def _rule_view(flag: Flag, moments: _Moments) -> RuleView | None:
     targeting, variants = flag.targeting(ENVIRONMENT), variants_of(flag)
-    rule = original_rule(targeting)
+    rule = _original_rule(targeting)
     if rule is None and variants and _serves_everybody(targeting, variants):
         return None
     given = given_of(rule, flag=flag.key, variants=variants) if rule and variants else None
@@ -155,7 +164,7 @@ def _moments(log: Sequence[Recorded]) -> _Moments:
 def _noted(recorded: Recorded) -> tuple[str, ...]:
     """Which of the moments the event is."""
     event = recorded.event
-    if isinstance(event, get_args(TargetingEvent)) and event.environment != ENVIRONMENT:
+    if isinstance(event, TARGETING_EVENTS) and event.environment != ENVIRONMENT:
         return ()
     match event:
         case FlagCreated() | FlagRestored():
@@ -167,4 +176,4 @@ def _noted(recorded: Recorded) -> tuple[str, ...]:
         case RuleChanged(rule=Rule(id=rule_id)) if rule_id == RULE_ID:
             return "targeted", "rule_changed"
         case _:
-            return ("targeted",) if isinstance(event, get_args(TargetingEvent)) else ()
+            return ("targeted",) if isinstance(event, TARGETING_EVENTS) else ()
