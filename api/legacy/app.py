@@ -3,8 +3,9 @@
 They answer as the original did whatever is sent, never with the management API's problem documents.
 """
 
+import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fastapi import FastAPI, HTTPException, Request
@@ -37,8 +38,6 @@ NEEDS_APPROVAL = (
 REFUSALS: Mapping[type[Refused], int] = {ApprovalRequired: 403, Invalid: 400}
 CONFLICT = 409  # whatever else stands against it: another flag needs it, somebody else was faster
 
-Failing = Callable[[int, str, Mapping[str, str]], Answer]
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -52,8 +51,10 @@ class Place:
         return self.any_method(asked) if self.any_method else self._flask(asked)
 
     def failing(self, status: int, sentence: str, headers: Mapping[str, str]) -> Answer:
-        error = go_error if self.any_method else flask_error
-        return error(status, sentence, headers)
+        """Where the original had no answer of its own."""
+        if self.any_method:
+            return go_error(status, json.dumps({"error": sentence}, ensure_ascii=False), headers)
+        return flask_error(status, sentence, headers)
 
     def _flask(self, asked: Asked) -> Answer:
         """The path and the method are looked at first, then the key, then everything else."""

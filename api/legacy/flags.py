@@ -1,15 +1,18 @@
 """The original's flag service, which was Flask."""
 
-from itertools import groupby
-from typing import Any
+from collections.abc import Iterable
+from itertools import groupby, takewhile
+from typing import Any, cast
 
 from api.legacy.answers import NO_CONTENT, Answer, Answered, flask_date, flask_error, flask_json
 from api.legacy.bodies import body_of, description_of, is_name, members_of, new_name, switch_of
 from api.legacy.parts import Asked
 from api.legacy.writes import see, write
+from commands.log_reading import Record
 from commands.models import ArchiveFlag, Command
 from commands.original.views import PROJECT, FlagView, View, flag_of
 from commands.original.writing import change_flag, make_flag
+from domain.envelope import Recorded
 
 NOT_FOUND = "Flag não encontrada"
 NO_BODY = "Corpo da requisição obrigatório"
@@ -33,11 +36,17 @@ def create(asked: Asked) -> Answer:
 
 
 def read_all(asked: Asked) -> Answer:
-    """From the log itself, so that what was written is there."""
-    log = asked.original.store.load_kind("flag", PROJECT)
-    found = (flag_of(list(events)) for _, events in groupby(log, key=lambda recorded: recorded.stream))
+    """From the log itself, so that what was written is there. What has an event that cannot be read is shown
+    as it was before."""
+    log = asked.original.store.load_kind_each("flag", PROJECT)
+    found = (flag_of(_readable(events)) for _, events in groupby(log, key=lambda record: record.stream))
     flags = sorted((flag for flag in found if flag), key=lambda flag: flag.name)
     return flask_json(200, [_shown(flag) for flag in flags])
+
+
+def _readable(records: Iterable[Record]) -> list[Recorded]:
+    readable = takewhile(lambda record: isinstance(record, Recorded), records)
+    return cast("list[Recorded]", list(readable))
 
 
 def read(asked: Asked) -> Answer:

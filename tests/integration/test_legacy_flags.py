@@ -24,11 +24,12 @@ from commands.models import (
     TurnFlagOn,
 )
 from domain.access import digest
-from domain.envelope import Stamp
+from domain.envelope import Stamp, flag_stream
 from domain.values import FlagType
 from tests.figures import tell
 from tests.integration.original import DATE, JSON, Client, client_of, gave
 from tests.integration.shop import STAMP
+from tests.integration.unreadable import append_unreadable
 
 FLAG = re.compile(
     rf'\{{"created_at":"({DATE})","description":"(.*)","id":(\d+),"is_enabled":(true|false),"name":"(.*)",'
@@ -291,6 +292,18 @@ def test_where_production_wants_approvals_a_write_is_refused_in_words(client: Cl
         answer = client.ask(method, path, body)
         assert (answer.status_code, answer.headers["content-type"]) == (403, JSON)
         assert "/api/v1/projects/default/changes" in answer.json()["error"]
+
+
+def test_a_flag_that_cannot_be_read_is_a_fault_in_words_and_the_others_are_shown(client: Client) -> None:
+    create(client)
+    create(client, "other")
+    listed = client.ask("GET", "/flags").text
+    append_unreadable(client.store, flag_stream("default", NAME))
+    for method, body in (("GET", None), ("PUT", {"is_enabled": True}), ("DELETE", None)):
+        answer = client.ask(method, f"/flags/{NAME}", body)
+        assert (answer.status_code, list(answer.json())) == (500, ["error"])
+    assert client.ask("GET", "/flags/other").status_code == 200
+    gave(client.ask("GET", "/flags"), 200, listed)
 
 
 def test_a_flag_that_another_one_asks_for_is_not_deleted(client: Client) -> None:
