@@ -105,6 +105,9 @@ class Settings(BaseSettings):
         "",
         description="where clients find the evaluation API, for event streams; empty: where they ask",
     )
+    evaluation_url: str = Field(
+        "", description="where this installation's evaluation API is, for what forwards to it"
+    )
     original_queue_url: str = Field(
         "",
         validation_alias="AWS_SQS_URL",
