@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 DEPTH_AT_MOST = 32
@@ -13,14 +14,14 @@ class BadJson(ValueError):
     """What is wrong with the text, for the person who sent it."""
 
 
-def parse(body: bytes) -> Any:
+def parse(body: bytes, read_float: Callable[[str], Any] | None = None) -> Any:
     """Raises BadJson for text that is not JSON, and for JSON that is too deep, ambiguous or not portable."""
     try:
         value = json.loads(
             body.decode("utf-8"),
             object_pairs_hook=_object,
             parse_int=_integer,
-            parse_float=_float,
+            parse_float=read_float or _float,
             parse_constant=_constant,
         )
     except UnicodeDecodeError as problem:

@@ -68,10 +68,18 @@ class Commands:
         return self._execute([command], stamp, expected_version, once)[0]
 
     def execute_all(
-        self, commands: Sequence[Command], stamp: Stamp, *, once: Once | None = None
+        self,
+        commands: Sequence[Command],
+        stamp: Stamp,
+        *,
+        expected_version: int | None = None,
+        once: Once | None = None,
     ) -> list[Folded]:
-        """All of them, each on what those before it decided, written at once; or none."""
-        return self._execute(commands, stamp, None, once)
+        """All of them, each on what those before it decided, written at once; or none.
+
+        `expected_version` is of what the first one is about.
+        """
+        return self._execute(commands, stamp, expected_version, once)
 
     def feasible(self, commands: Sequence[Command]) -> tuple[list[Command], list[tuple[Command, Refused]]]:
         """Those that could be carried out one after the other now, and the others with why not."""

@@ -9,7 +9,7 @@ from commands.unit_of_work import UnitOfWork
 from domain import access
 from domain.access import ApiKey
 from domain.envelope import Stream, key_stream
-from domain.errors import AlreadyExists
+from domain.errors import AlreadyExists, WrongStatus
 from domain.events import KeyExpiryChanged, KeyIssued
 from domain.lifetimes import as_long, end_once_replaced, refuse_wrong_end
 
@@ -23,6 +23,10 @@ def _issue_key(work: UnitOfWork, command: IssueKey, _: Salt) -> Stream:
 
 def _rotate_key(work: UnitOfWork, command: RotateKey, _: Salt) -> Stream:
     stream, found, now = key_stream(command.project, command.id), _the_key(work, command), work.now()
+    if found is not None and found.kind == "original":
+        raise WrongStatus(
+            "a key of the original system is not rotated: make another with POST /admin/keys, and revoke this"
+        )
     end = end_once_replaced(found, now, timedelta(seconds=command.overlap_seconds))
     assert found is not None
     expires_at = command.expires_at or as_long(found, work.folded(stream).created.at, now)

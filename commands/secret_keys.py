@@ -4,7 +4,15 @@ import hashlib
 import hmac
 import secrets
 
-from domain.access import ALPHABET, SECRET_LENGTH, SELECTOR_LENGTH, TextKind, assemble
+from domain.access import (
+    ALPHABET,
+    ORIGINAL_DIGITS,
+    ORIGINAL_PREFIX,
+    SECRET_LENGTH,
+    SELECTOR_LENGTH,
+    TextKind,
+    assemble,
+)
 
 DERIVATION_SALT = b"togglemaster"  # not secret; another one would make every derived secret another
 
@@ -15,6 +23,11 @@ def new_key(kind: TextKind, derived_from: bytes | None = None) -> tuple[str, str
     text = _random_text(length) if derived_from is None else _text_of(derived_from, length)
     selector, secret = text[:SELECTOR_LENGTH], text[SELECTOR_LENGTH:]
     return selector, assemble(kind, selector, secret)
+
+
+def new_original_key() -> str:
+    """As the original system made them."""
+    return ORIGINAL_PREFIX + secrets.token_hex(ORIGINAL_DIGITS // 2)
 
 
 def new_id() -> str:

@@ -1,7 +1,8 @@
 """API keys and access tokens: what one looks like. Of API keys also what is kept.
 
 A key is `tm_<kind>_<selector>_<secret><checksum>`: the selector is the key's public id, the secret is shown
-once, and the checksum lets a mistyped or made-up key be refused without looking anything up.
+once, and the checksum lets a mistyped or made-up key be refused without looking anything up. A key of the
+original system is `tm_key_` and 64 hex digits; its public id is made of its digest.
 """
 
 import hashlib
@@ -22,6 +23,10 @@ LETTER = "[0-9A-Za-z]"
 SHAPE = re.compile(
     rf"tm_[a-z]+_({LETTER}{{{SELECTOR_LENGTH}}})_{LETTER}{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}"
 )
+ORIGINAL_PREFIX = "tm_key_"
+ORIGINAL_DIGITS = 64
+ORIGINAL_SHAPE = re.compile(rf"{ORIGINAL_PREFIX}[0-9a-f]{{{ORIGINAL_DIGITS}}}")
+ORIGINAL_ID_LENGTH = 20  # 80 bits of the digest: no two of a billion keys share an id
 TOKEN_PREFIX = "tm_token_"  # noqa: S105 - not a password
 
 TextKind = KeyKind | Literal["token"]
@@ -69,7 +74,17 @@ def assemble(kind: TextKind, selector: str, secret: str) -> str:
 
 def is_well_formed(key: str) -> bool:
     """Whether this can be a key at all; says nothing about whether it was ever issued."""
-    return selector_of(key) is not None
+    return selector_of(key) is not None or is_original(key)
+
+
+def is_original(key: str) -> bool:
+    """Whether it has the shape of the original system's keys."""
+    return ORIGINAL_SHAPE.fullmatch(key) is not None
+
+
+def original_id(sha: str) -> str:
+    """The public id of a key of the original system, by its digest."""
+    return sha[:ORIGINAL_ID_LENGTH]
 
 
 def selector_of(key: str) -> str | None:

@@ -17,7 +17,9 @@ from domain.targeting import Condition, Prerequisite, Rule, Serve, Target, Targe
 from domain.token_events import TokenEvent
 from domain.values import ABSENT, FlagType, Model
 
-KeyKind = Literal["server", "client", "admin"]
+KeyKind = Literal["server", "client", "admin", "original"]
+"""`original` is a key of the original system's clients, by which they ask, and write through the facade."""
+
 FlagKind = Literal["release", "experiment", "operational", "permission"]
 
 

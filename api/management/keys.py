@@ -20,6 +20,7 @@ from domain.access import ApiKey, digest
 from domain.aggregates import Folded, fold_all
 from domain.envelope import key_stream
 from domain.errors import NotFound
+from domain.events import KeyKind
 from domain.project import require_environment
 from domain.values import Model, Slug
 
@@ -108,7 +109,7 @@ def _answers(parts: Parts, page: list[Folded]) -> list[KeyAnswer]:
     return [key_answer(each, at) for each, at in zip(page, used, strict=True)]
 
 
-def _kind(parts: Parts, project: str, key_id: str) -> Literal["server", "client", "admin"]:
+def _kind(parts: Parts, project: str, key_id: str) -> KeyKind:
     folded = fold_all(parts.store.load(key_stream(project, key_id)))
     if folded is None:
         raise NotFound(f"there is no key '{key_id}'")

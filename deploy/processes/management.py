@@ -1,7 +1,12 @@
 """The management process."""
 
+from dataclasses import replace
+
 from fastapi import FastAPI
 
+from api.legacy import app as legacy
+from api.legacy.evaluators import Evaluators
+from api.legacy.parts import Original
 from api.management.access import AdministratorKey
 from api.management.analytics_parts import Analytics
 from api.management.app import create_app
@@ -19,6 +24,7 @@ from projections.aws import dynamodb_client
 from projections.catalogue import Catalogue
 from projections.keys_used import KeysUsed
 from projections.records_table import RecordsTable
+from projections.ruleset_store import RulesetStore
 from projections.stale_flags import FlagsSeen
 from projections.unique_subjects import SubjectsReader
 from projections.usage_reader import UsageReader
@@ -31,7 +37,11 @@ REDIS_SECONDS = 0.25  # nothing but when keys were last used is asked there, and
 def build(settings: Settings) -> FastAPI:
     """Connects to nothing yet. Raises NotConfigured without an administrator's key."""
     set_aside_survivors()  # or a chart of a month waits a tenth of a second for it, now and then
-    return create_app(parts(settings))
+    found = parts(settings)
+    facade = original(settings, found)
+    app = create_app(replace(found, background=(*found.background, facade)))
+    legacy.install(app, facade)
+    return app
 
 
 def parts(settings: Settings) -> Parts:
@@ -61,6 +71,18 @@ def parts(settings: Settings) -> Parts:
         secret=installation_secret(settings),
         keys_used=keys_used,
         background=(key_use, *found.background()),
+    )
+
+
+def original(settings: Settings, found: Parts) -> Original:
+    """What answers the clients of the original system, on the same log."""
+    rulesets = RulesetStore(redis_client(settings, REDIS_SECONDS))
+    return Original(
+        store=found.store,
+        commands=found.commands,
+        administrator=AdministratorKey(settings.admin_key),
+        key_use=KeyUse(found.keys_used),
+        evaluators=Evaluators(rulesets, settings.evaluation_url),
     )
 
 

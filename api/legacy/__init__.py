@@ -1,0 +1,1 @@
+"""The original system's HTTP interfaces, answered from our own log."""
