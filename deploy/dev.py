@@ -28,7 +28,7 @@ from deploy.embedded import (
 )
 from deploy.processes.setup import set_up
 from deploy.samples import Samples, is_ready, make_samples, wait_until, write_private
-from deploy.settings import ORIGINAL_NAMES, Settings
+from deploy.settings import ORIGINAL_NAMES, Settings, read_settings
 
 POLL_SECONDS = 0.2
 READY_SECONDS = 60
@@ -243,7 +243,7 @@ class Platform:
 
     def _settings(self) -> Settings:
         os.environ.update(self.environment)  # the AWS client reads its credentials there
-        return Settings()
+        return read_settings()
 
     def _popen(
         self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str]
