@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from commands.importers import VendorName
-from deploy import analytics, analytics_queries
+from deploy import analytics, analytics_queries, imports
 from deploy.settings import EVALUATION_PORT, MANAGEMENT_PORT, ORIGINAL_PORT, Settings, read_settings
 from deploy.told import Told
 
@@ -31,6 +31,7 @@ audit = typer.Typer(help="Look after the log of events.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 analytics.app.add_typer(analytics_queries.app)
 app.add_typer(analytics.app, name="analytics")
+app.add_typer(imports.app, name="import")
 
 out, err = Console(), Console(stderr=True)
 
@@ -192,32 +193,6 @@ def audit_verify(
 
     if not verify_log(_settings(), expect, out, err):
         raise typer.Exit(1)
-
-
-@app.command("import")
-def import_flags(
-    source: Annotated[VendorName, typer.Argument(metavar="VENDOR", help=" · ".join(VendorName))],
-    file: Annotated[Path, typer.Argument(help="The vendor's JSON.")],
-    project: Annotated[str, typer.Option()] = "default",
-    environment: Annotated[str, typer.Option()] = "production",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made.")] = False,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Import the rest where something is refused.")
-    ] = False,
-) -> None:
-    """Make flags and segments of another system's file, all at once or none; everybody keeps their bucket."""
-    from deploy.transfer import import_file
-
-    import_file(
-        _settings(),
-        source,
-        file,
-        project=project,
-        environment=environment,
-        dry_run=dry_run,
-        partial=partial,
-        out=out,
-    )
 
 
 @app.command("export")

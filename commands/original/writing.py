@@ -22,14 +22,18 @@ from domain.values import FlagType
 
 ON_OFF = Variants("on", "off")
 VALUES: dict[str, JsonValue] = {ON_OFF.on: True, ON_OFF.off: False}
+FIRST = first_targeting(FlagType.BOOLEAN, VALUES)
 
 
-def make_flag(name: str, archived: Flag | None, *, description: str, enabled: bool) -> list[Command]:
-    """One that was deleted comes back, with the rule that outlived it."""
+def make_flag(
+    name: str, archived: Flag | None, *, description: str, enabled: bool, rule: Rule | None = None
+) -> list[Command]:
+    """One that was deleted comes back, with the rule that outlived it; a new one has this rule."""
     switch = TurnFlagOn if enabled else TurnFlagOff
     turn = switch(project=PROJECT, flag=name, environment=ENVIRONMENT)
     if archived is None:
-        return [_create(name, description), turn]
+        ruled = [_target(name, FIRST, rule)] if rule else []
+        return [_create(name, description), *ruled, turn]
     return [RestoreFlag(project=PROJECT, flag=name), _describe(name, description), turn]
 
 
@@ -49,7 +53,7 @@ def put_rule(name: str, flag: Flag | None, rule: Rule | None) -> list[Command]:
     if flag is None:
         return [
             _create(name, ""),
-            _target(name, first_targeting(FlagType.BOOLEAN, VALUES), rule),
+            _target(name, FIRST, rule),
             _archive(name),
         ]
     change = _target(name, flag.targeting(ENVIRONMENT), rule)
