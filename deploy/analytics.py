@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from deploy.settings import Settings
+from deploy.settings import Settings, read_settings
 
 app = typer.Typer(
     help="Look after the queue and the tables of evaluation results.",
@@ -58,6 +58,6 @@ def forget(
 def settings() -> Settings:
     from deploy.processes.common import configure_logging
 
-    found = Settings()
+    found = read_settings()
     configure_logging(found)
     return found

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from commands.importers import VendorName
 from deploy import analytics, analytics_queries, imports
-from deploy.settings import EVALUATION_PORT, MANAGEMENT_PORT, Settings
+from deploy.settings import EVALUATION_PORT, MANAGEMENT_PORT, ORIGINAL_PORT, Settings, read_settings
 from deploy.told import Told
 
 app = typer.Typer(
@@ -48,6 +48,13 @@ def dev(
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the management API.")] = MANAGEMENT_PORT,
     evaluation_port: Annotated[int, typer.Option(help="Port of the evaluation API.")] = EVALUATION_PORT,
+    original_ports: Annotated[
+        bool,
+        typer.Option("--original-ports", help="Listen on the original system's five ports too."),
+    ] = False,
+    original_first_port: Annotated[
+        int, typer.Option(help="The first of those five, which follow each other.")
+    ] = ORIGINAL_PORT,
 ) -> None:
     """Run the whole platform on this machine, with its own PostgreSQL, Valkey, SQS and DynamoDB.
 
@@ -56,7 +63,13 @@ def dev(
     """
     from deploy.dev import default_data_dir, run_dev
 
-    run_dev(data_dir or default_data_dir(), ready_file=ready_file, ports=(port, evaluation_port), console=out)
+    run_dev(
+        data_dir or default_data_dir(),
+        ready_file=ready_file,
+        ports=(port, evaluation_port),
+        original_port=original_first_port if original_ports else None,
+        console=out,
+    )
 
 
 @app.command()
@@ -220,7 +233,7 @@ def evaluate_file(
 def _settings() -> Settings:
     from deploy.processes.common import configure_logging
 
-    settings = Settings()
+    settings = read_settings()
     configure_logging(settings)
     return settings
 

@@ -17,6 +17,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from commands.secret_keys import new_key
+from deploy import original_ports
 from deploy.embedded import (
     NAMES,
     EmbeddedError,
@@ -27,7 +28,7 @@ from deploy.embedded import (
 )
 from deploy.processes.setup import set_up
 from deploy.samples import Samples, is_ready, make_samples, wait_until, write_private
-from deploy.settings import Settings
+from deploy.settings import ORIGINAL_NAMES, Settings, read_settings
 
 POLL_SECONDS = 0.2
 READY_SECONDS = 60
@@ -66,11 +67,21 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "togglemaster"
 
 
-def run_dev(data_dir: Path, *, ready_file: Path | None, ports: tuple[int, int], console: Console) -> None:
+def run_dev(
+    data_dir: Path,
+    *,
+    ready_file: Path | None,
+    ports: tuple[int, int],
+    original_port: int | None,
+    console: Console,
+) -> None:
     """Runs until Ctrl-C or SIGTERM; then everything it started has ended.
 
     Raises EmbeddedError or Unanswered when something does not start.
     """
+    for name in ORIGINAL_NAMES.values():  # in a developer's environment they are another program's
+        os.environ.pop(name, None)
+    claimed = {} if original_port is None else original_ports.claim(original_port)
     for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: a shell starts background jobs without it
         signal.signal(number, _interrupt)
     console.print(f"Starting ToggleMaster; everything is kept in {data_dir}", soft_wrap=True)
@@ -78,7 +89,8 @@ def run_dev(data_dir: Path, *, ready_file: Path | None, ports: tuple[int, int], 
         with _addresses(data_dir) as (addresses, pids):
             if "valkey" in pids:  # at another port each time: the copies of earlier runs are nobody's
                 shutil.rmtree(_copies(data_dir), ignore_errors=True)
-            platform = Platform(data_dir, _environment(addresses, data_dir), pids, ports, console)
+            environment = _environment(addresses, data_dir)
+            platform = Platform(data_dir, environment, pids, ports, claimed, console)
             with platform.running():
                 platform.announce(platform.samples(), ready_file)
                 platform.watch()
@@ -123,6 +135,10 @@ def _admin_key(data_dir: Path) -> str:
     return kept.read_text().strip()
 
 
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
 @dataclass
 class Platform:
     """Our own processes, on parts that run already."""
@@ -131,6 +147,7 @@ class Platform:
     environment: dict[str, str]
     part_pids: Mapping[str, int]
     ports: tuple[int, int]
+    original_ports: Mapping[str, int]
     console: Console
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     began: dict[str, float] = field(default_factory=dict)
@@ -149,7 +166,7 @@ class Platform:
 
     def samples(self) -> Samples:
         """Waits until everything answers."""
-        management, evaluation = (f"http://127.0.0.1:{port}" for port in self.ports)
+        management, evaluation = map(_url, self.ports)
         for name, url in (("management", management), ("evaluation", evaluation)):
             wait_until(partial(self._is_up, name, url), READY_SECONDS, f"the {name} API answering at {url}")
         admin_key, kept = self.environment["TOGGLEMASTER_ADMIN_KEY"], self.data_dir / "evaluation-key"
@@ -162,6 +179,8 @@ class Platform:
         say = self.say
         say(f"\nManagement API   {samples.management_url}/api/v1   (described in /openapi.json)")
         say(f"Evaluation API   {samples.evaluation_url}/ofrep/v1")
+        if self.original_ports:
+            say(f"Original's ports {original_ports.described(self.original_ports)}")
         say(f"Administrator    {samples.admin_key}")
         say(f"Evaluation key   {samples.evaluation_key}   (project default, environment development)")
         say(f"Logs             {self._log('').parent}")
@@ -187,6 +206,8 @@ class Platform:
         content = {
             "management_url": samples.management_url,
             "evaluation_url": samples.evaluation_url,
+            "original_url": samples.management_url,
+            "original_evaluate_url": samples.evaluation_url,
             "admin_key": samples.admin_key,
             "evaluation_key": samples.evaluation_key,
             "postgres_url": self.environment[ADDRESSES["postgres"]],
@@ -194,6 +215,8 @@ class Platform:
             "aws_endpoint_url": self.environment[ADDRESSES["aws"]],
             "pids": {**self.part_pids, **{name: child.pid for name, child in self.children.items()}},
         }
+        if self.original_ports:
+            content["original_ports"] = {name: _url(port) for name, port in self.original_ports.items()}
         write_private(path, json.dumps(content, indent=2) + "\n")
 
     def _usable(self, name: str, port: int) -> int:
@@ -204,14 +227,23 @@ class Platform:
         return other
 
     def _start(self, name: str) -> None:
-        port = dict(zip(("management", "evaluation"), self.ports, strict=True)).get(name)
-        environment = self.environment | ({"TOGGLEMASTER_PORT": str(port)} if port else {})
-        self.children[name] = self._popen(name, COMMANDS[name], environment)
+        self.children[name] = self._popen(name, COMMANDS[name], self.environment | self._listening(name))
         self.began[name] = time.monotonic()
+
+    def _listening(self, name: str) -> dict[str, str]:
+        """Settings of a process that has ports."""
+        port = dict(zip(("management", "evaluation"), self.ports, strict=True)).get(name)
+        if port is None:
+            return {}
+        return {
+            "TOGGLEMASTER_PORT": str(port),
+            "TOGGLEMASTER_ALSO_PORTS": original_ports.ports_of(name, self.original_ports),
+            "TOGGLEMASTER_EVALUATION_URL": _url(self.ports[1]),
+        }
 
     def _settings(self) -> Settings:
         os.environ.update(self.environment)  # the AWS client reads its credentials there
-        return Settings()
+        return read_settings()
 
     def _popen(
         self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str]

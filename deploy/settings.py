@@ -1,19 +1,51 @@
 """Everything that differs between one installation and another, read from the environment."""
 
-from typing import Literal
+import os
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from deploy.told import Told
 from domain.recording import RecordingMode
 
 MANAGEMENT_PORT, EVALUATION_PORT = 8080, 8081
+ORIGINAL_PORT = 8001  # of the original system's five services the first
+
+ORIGINAL_NAMES = {
+    "admin_key": "MASTER_KEY",
+    "postgres_url": "DATABASE_URL",
+    "redis_url": "REDIS_URL",
+    "aws_region": "AWS_REGION",
+    "port": "PORT",
+}
+"""What the original system's deployments call these settings; our own names win."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class OriginalNames(PydanticBaseSettingsSource):
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return os.environ.get(ORIGINAL_NAMES.get(field_name, "")) or None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: os.environ[given] for name, given in ORIGINAL_NAMES.items() if os.environ.get(given)}
+
+
+def _between_commas(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
-    """Each is read from `TOGGLEMASTER_<NAME>`; credentials for AWS come the way AWS's own tools read them."""
+    """Each is read from `TOGGLEMASTER_<NAME>`; credentials for AWS come the way AWS's own tools read them.
 
-    model_config = SettingsConfigDict(env_prefix="TOGGLEMASTER_", extra="ignore", populate_by_name=True)
+    A variable that is empty counts as not there.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="TOGGLEMASTER_", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
 
     postgres_url: str = Field(
         "postgresql://postgres@127.0.0.1:5432/togglemaster",
@@ -120,13 +152,16 @@ class Settings(BaseSettings):
         " reads it",
     )
     host: str = Field("127.0.0.1", description="address that the HTTP processes listen on; safe by default")
-    port: int | None = Field(
-        None, ge=1, le=65535, description="port; 8080 for management and 8081 for evaluation when empty"
+    port: Port | None = Field(
+        None, description="port; 8080 for management and 8081 for evaluation when empty"
     )
-    metrics_port: int | None = Field(
+    also_ports: Annotated[tuple[Port, ...], NoDecode, BeforeValidator(_between_commas)] = Field(
+        (),
+        description="more ports that this process listens on, with commas between them; none, as one is"
+        " enough for all but the original system's clients",
+    )
+    metrics_port: Port | None = Field(
         None,
-        ge=1,
-        le=65535,
         description="port on which the consumer has its metrics; empty, as several may run on one machine",
     )
     idempotency_hours: float = Field(
@@ -137,3 +172,36 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="what is written to standard error"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings  # neither is used
+        return init_settings, env_settings, OriginalNames(settings_cls)
+
+
+class BadSettings(Told):
+    """Says which variable holds what it may not."""
+
+
+def read_settings() -> Settings:
+    """Raises BadSettings. What was given is not told, as it may be a secret."""
+    try:
+        return Settings()
+    except ValidationError as problem:
+        told = [f"{_variable(each['loc'][0])}: {each['msg']}" for each in problem.errors()]
+        raise BadSettings(f"the environment cannot be used: {'; '.join(told)}") from problem
+
+
+def _variable(field: int | str) -> str:
+    name = str(field)
+    if name not in Settings.model_fields:  # a name of its own
+        return name
+    ours = f"TOGGLEMASTER_{name.upper()}"
+    return ours if os.environ.get(ours) else ORIGINAL_NAMES.get(name, ours)

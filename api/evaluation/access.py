@@ -12,9 +12,11 @@ from domain.recording import AS_INSTALLED
 from domain.ruleset import Ruleset
 from projections.documents import KeyDocument, scope_of
 from projections.snapshot import Snapshot
+from workers.original_messages import ENVIRONMENT, PROJECT
 
 RETRY_AFTER = {"Retry-After": "1"}
 AUTHENTICATE = {"WWW-Authenticate": "Bearer"}
+ANYBODY = KeyDocument(id="", kind="server", project=PROJECT, environment=ENVIRONMENT)
 
 
 class Caller:
@@ -53,6 +55,13 @@ class Callers:
         self._callers: dict[str, Caller] = {}
         self._meters: dict[str, Meter] = {}
         self._plans: dict[tuple[str, str], Plan] = {}
+        self._anybody: tuple[Snapshot, Caller] | None = None
+
+    def anybody(self, snapshot: Snapshot) -> Caller:
+        """Who asks without a key and without a limit, of the original system's flags."""
+        if self._anybody is None or self._anybody[0] is not snapshot:
+            self._anybody = snapshot, Caller(snapshot, ANYBODY, "", Meter(0))
+        return self._anybody[1]
 
     def find(self, snapshot: Snapshot, presented: str, now: float) -> Caller:
         """Raises Refusal for a key that is not in force at that time, in seconds since 1970."""

@@ -9,12 +9,15 @@ import orjson
 
 from api.evaluation.access import Caller, Callers
 from api.evaluation.contexts import read_context
-from api.evaluation.encoding import made
+from api.evaluation.encoding import OK, Made, made
 from api.evaluation.event_tokens import event_streams, token_window
+from api.evaluation.original_query import INCOMPLETE, UNREADY, read_question
 from api.evaluation.parts import Parts
 from api.evaluation.refusal import NO_HEADERS, Answer, Refusal
-from domain.evaluation import evaluate
+from domain.conditions import Context
+from domain.evaluation import Evaluation, evaluate
 from domain.ruleset import Ruleset
+from domain.targeting import TARGETING_KEY
 from workers.evaluations import NOT_RECORDED
 
 NO_FLAGS = Ruleset()
@@ -48,20 +51,7 @@ class Answers:
             context = read_context(raw)
         except Refusal as refusal:
             return refusal.answer(flag)
-        found = who.flag(flag)
-        try:
-            answer = found.decide(context, who.ruleset)  # type: ignore[union-attr]
-        except Exception:  # there is no such flag, or it is broken; this says which
-            answer = evaluate(who.ruleset if found else NO_FLAGS, flag, context)
-        this = answer.made or made(answer, flag, who.key)
-        tally, recording = this.tally, who.recording
-        if this.status == NOT_FOUND:
-            recording = NOT_RECORDED
-            tally = self._recorder.unknown(who.key.project, who.key.environment, flag, self._now)
-        if request_id:
-            self._recorder.record_marked(request_id, (tally,), recording, context, who.position, self._now)
-        else:
-            self._recorder.record_one(tally, recording, context, who.position, self._now)
+        this: Made = self._evaluate(who, flag, context, request_id).made
         return this.status, NO_HEADERS, this.closed(who.digits, context, self._end)
 
     def all(self, presented: str, raw: bytes, if_none_match: str, request_id: bytes = b"") -> Answer:
@@ -82,9 +72,38 @@ class Answers:
             return 304, headers, b""
         return 200, headers, b'{"flags":[%b]%b}' % (flags, self._about(who))
 
+    def original(self, query: bytes, request_id: bytes = b"") -> Answer:
+        """Whether a flag is on for a user, as the original system's `/evaluate` says it. No key is needed."""
+        if (question := read_question(query)) is None:
+            return INCOMPLETE
+        if not (snapshot := self._follower.snapshot).generation:
+            return UNREADY
+        self._now = self._clock()
+        who, context = self._callers.anybody(snapshot), {TARGETING_KEY: question.user_id}
+        answer = self._evaluate(who, question.flag, context, request_id)
+        return OK, NO_HEADERS, question.answer(result=answer.value is True)
+
     def answered(self) -> None:
         """The kernel has the answer that was given last."""
         self._recorder.answered()
+
+    def _evaluate(self, who: Caller, flag: str, context: Context, request_id: bytes) -> Evaluation:
+        """Counted, and recorded where that is wished; with what was made of it."""
+        found = who.flag(flag)
+        try:
+            answer = found.decide(context, who.ruleset)  # type: ignore[union-attr]
+        except Exception:  # there is no such flag, or it is broken; this says which
+            answer = evaluate(who.ruleset if found else NO_FLAGS, flag, context)
+        this = answer.made or made(answer, flag, who.key)
+        tally, recording = this.tally, who.recording
+        if this.status == NOT_FOUND:
+            recording = NOT_RECORDED
+            tally = self._recorder.unknown(who.key.project, who.key.environment, flag, self._now)
+        if request_id:
+            self._recorder.record_marked(request_id, (tally,), recording, context, who.position, self._now)
+        else:
+            self._recorder.record_one(tally, recording, context, who.position, self._now)
+        return answer
 
     def _caller(self, presented: str) -> Caller:
         self._now = now = self._clock()

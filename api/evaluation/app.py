@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from starlette.exceptions import HTTPException
 
 from api import http
-from api.evaluation import event_streams, ofrep
+from api.evaluation import event_streams, ofrep, original
 from api.evaluation.answers import Answers
 from api.evaluation.event_streams import open_streams
 from api.evaluation.fast_lane import FastLane
@@ -45,6 +45,7 @@ def create_app(parts: Parts, *, cors_origins: Sequence[str] = ("*",)) -> FastAPI
     app.add_exception_handler(Exception, _unexpected)
     app.include_router(ofrep.router)
     app.include_router(event_streams.router)
+    app.router.routes.extend(original.ROUTES)
     registry = CollectorRegistry()
     registry.register(Figures(app, parts))
     timings = http.install(app, registry, lambda: _readiness(parts))

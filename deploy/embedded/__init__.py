@@ -10,7 +10,7 @@ started it. None of them asks for a password: any user of this machine can reach
 from deploy.embedded.aws import start_aws
 from deploy.embedded.place import EmbeddedError
 from deploy.embedded.postgres import start_postgres
-from deploy.embedded.process import Part, die_with_parent, free_port, stop, why_not_bindable
+from deploy.embedded.process import Part, die_with_parent, free_port, stop, usable_port, why_not_bindable
 from deploy.embedded.stack import NAMES, Stack, embedded_parts, embedded_stack
 from deploy.embedded.valkey import start_valkey
 
@@ -27,5 +27,6 @@ __all__ = [
     "start_postgres",
     "start_valkey",
     "stop",
+    "usable_port",
     "why_not_bindable",
 ]

@@ -1,5 +1,6 @@
 """How an HTTP application is served."""
 
+import logging
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,6 +10,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from deploy.processes.common import NotConfigured
 from deploy.processes.fast_protocol import FastProtocol, Lane
 from deploy.processes.patient_protocol import KEEP_ALIVE_SECONDS, PatientProtocol
 from deploy.settings import Settings
@@ -16,6 +18,8 @@ from deploy.settings import Settings
 STOP_SECONDS = 5  # open requests get this long to finish
 NOT_STARTED = 3  # exit status; uvicorn's own
 BACKLOG = 2_048  # connections that wait to be taken; the system may have a lower limit of its own
+
+log = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
@@ -38,12 +42,14 @@ def serve(
     lane: Lane | None = None,
     stopping: Callable[[], None] = lambda: None,
 ) -> None:
-    """Returns after SIGTERM or SIGINT, when open requests have been answered."""
+    """Returns after SIGTERM or SIGINT, when open requests have been answered.
+
+    Raises NotConfigured for a port that it may not listen on.
+    """
+    sockets = [listen(settings.host, each) for each in (settings.port or port, *settings.also_ports)]
     protocol: Any = PatientProtocol if lane is None else partial(FastProtocol, lane=lane)
     config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port or port,
         log_level=settings.log_level,
         access_log=False,  # subjects and keys never reach a log
         timeout_graceful_shutdown=STOP_SECONDS,
@@ -54,6 +60,21 @@ def serve(
     )
     server = Server(config, stopping)
     with suppress(KeyboardInterrupt):  # it has stopped by then, and raises the signal again
-        server.run()
+        server.run(sockets)
     if not server.started:
         raise SystemExit(NOT_STARTED)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Raises NotConfigured where that cannot be."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        found = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as problem:
+        reason = str(problem.strerror or problem).partition(" (")[0]  # then comes the address, once more
+        raise NotConfigured(
+            f"cannot listen on port {port} of {host}: {reason}. Stop what uses it, or"
+            " choose others with TOGGLEMASTER_HOST, TOGGLEMASTER_PORT and TOGGLEMASTER_ALSO_PORTS."
+        ) from problem
+    log.info("listening on port %d of %s", port, host)
+    return found

@@ -7,6 +7,8 @@ same code takes longer when it serves, as the kernel's work in between takes its
 import time
 import timeit
 from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any
 
 from redis import Redis
 from rich.console import Console
@@ -15,24 +17,30 @@ from rich.table import Table
 from api.evaluation.app import create_app
 from api.evaluation.contexts import read_context
 from api.evaluation.encoding import made
+from api.evaluation.ofrep import ONE
 from api.evaluation.parts import Parts
 from api.http import new_request_id
 from commands.secret_keys import new_key
 from domain.access import digest
 from domain.recording import AS_INSTALLED
-from projections.documents import ENVIRONMENTS, KEYS, KeyDocument, Place
+from projections.documents import ENVIRONMENTS, KEYS, KeyDocument, Place, scope_of
 from projections.follower import Follower
 from projections.keys_used import KeysUsed
 from projections.snapshot import Snapshot
 from tests.integration.flag_documents import HALF, flag_document
 from workers.evaluations import EvaluationRecorder
 from workers.key_use import KeyUse
+from workers.original_messages import ENVIRONMENT, PROJECT
 
 RUNS, EACH = 40, 5_000
 POSITION = 1_207
-SCOPE = "shop/production"
+SCOPE, ORIGINAL_SCOPE = "shop/production", scope_of(PROJECT, ENVIRONMENT)
 BODY = b'{"context": {"targetingKey": "user-1", "country": "BR"}}'
 HEADERS = [(b"date", b"Sun, 22 Nov 2026 22:05:30 GMT")]
+QUESTIONS = {
+    "a question of the original's, a user each": b"user_id=user-%d&flag_name=flag",
+    "a question of the original's, in escapes": b"user_id=usu%%C3%%A1rio+%d&flag_name=flag",
+}
 BRAZIL = {"attribute": "country", "operator": "in", "values": ["BR"]}
 
 
@@ -49,6 +57,7 @@ def snapshot(key: str) -> Snapshot:
         Place(ENVIRONMENTS, SCOPE): "{}",
         Place(SCOPE, "flag/flag"): flag,
         Place(KEYS, digest(key)): document.model_dump_json(),
+        Place(ORIGINAL_SCOPE, "flag/flag"): flag_document("flag", default=HALF),
     }
     return Snapshot("g1").updated(documents, position=POSITION)
 
@@ -57,13 +66,31 @@ def microseconds(work: Callable[[], object]) -> float:
     return min(timeit.repeat(work, number=EACH, repeat=RUNS, timer=time.process_time)) / EACH * 1e6
 
 
-def parts_of_it(key: str) -> dict[str, Callable[[], object]]:
+def parts_of(key: str) -> Parts:
     away = Redis(port=1)
     follower = Follower(away)
     follower.snapshot, follower.synced_at = snapshot(key), time.monotonic() + 3_600
     recorder = EvaluationRecorder(Nowhere(), records="none")
-    app = create_app(Parts(follower, recorder, KeyUse(KeysUsed(away)), requests_per_second=1e9))
-    lane, answers = app.state.lane, app.state.answers
+    return Parts(follower, recorder, KeyUse(KeysUsed(away)), requests_per_second=1e9)
+
+
+def questions(lane: Any) -> dict[str, Callable[[], object]]:
+    """Whole, too."""
+    heads = {
+        name: b"GET /evaluate?%b HTTP/1.1\r\nhost: x\r\nuser-agent: x\r\n\r\n" % query
+        for name, query in QUESTIONS.items()
+    }
+    for head in heads.values():
+        assert lane.answer(head % 1, HEADERS).startswith(b"HTTP/1.1 200 OK\r\n")
+    users = count()
+    return {
+        name: lambda head=head: lane.answer(head % next(users), HEADERS)  # type: ignore[misc]
+        for name, head in heads.items()
+    }
+
+
+def parts_of_it(parts: Parts, lane: Any, answers: Any, key: str) -> dict[str, Callable[[], object]]:
+    recorder = parts.recorder
     head = f"POST /ofrep/v1/evaluate/flags/flag HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n"
     request = f"{head}content-length: {len(BODY)}\r\n\r\n".encode() + BODY
     assert lane.answer(request, HEADERS).startswith(b"HTTP/1.1 200 OK\r\n")
@@ -71,7 +98,7 @@ def parts_of_it(key: str) -> dict[str, Callable[[], object]]:
     answer = who.flag("flag").decide(context, who.ruleset)
     this = made(answer, "flag", who.key)
     now = time.time()
-    timing = lane._timing(False, 200)
+    timing = lane._timing("POST", ONE, 200)
     return {
         "all of it": lambda: lane.answer(request, HEADERS),
         "key: known, in force, within its limit": lambda: answers._caller(key),
@@ -85,11 +112,19 @@ def parts_of_it(key: str) -> dict[str, Callable[[], object]]:
 
 def main() -> None:
     table = Table("", "µs", title="One evaluation of a rule with a split, from bytes to bytes")
-    found = {name: microseconds(work) for name, work in parts_of_it(new_key("server")[1]).items()}
+    key = new_key("server")[1]
+    parts = parts_of(key)
+    state = create_app(parts).state
+    found = _timed(parts_of_it(parts, state.lane, state.answers, key))
     rest = 2 * found["all of it"] - sum(found.values())
-    for name, value in {**found, "head: found by its bytes; response: put together": rest}.items():
+    found["head: found by its bytes; response: put together"] = rest
+    for name, value in (found | _timed(questions(state.lane))).items():
         table.add_row(name, f"{value:.2f}")
     Console().print(table)
+
+
+def _timed(works: dict[str, Callable[[], object]]) -> dict[str, float]:
+    return {name: microseconds(work) for name, work in works.items()}
 
 
 if __name__ == "__main__":

@@ -96,9 +96,12 @@ class Server:
         return False
 
 
-def _evaluations(answer: bytes) -> list[str]:
+def _evaluations(answer: bytes) -> list[object]:
+    """Variants, or what `/evaluate` calls a result."""
     found = json.loads(answer)
-    return [each["variant"] for each in found.get("flags", [found])]
+    return (
+        [found["result"]] if "result" in found else [each["variant"] for each in found.get("flags", [found])]
+    )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ import psycopg
 from commands.event_store import Append, EventStore
 from commands.handlers import Commands
 from commands.models import IssueKey
+from commands.original.rules import Variants, rule_of
+from commands.original.views import PROJECT
 from commands.secret_keys import new_key
 from deploy.embedded import Stack
 from domain.access import digest
@@ -53,6 +55,11 @@ MIXES: Mapping[str, list[Targeting]] = {
     "typical": [*PLAIN, targeting(OFF, ON), targeting(QUARTER)],
     "hard": [HARD],
 }
+HALF_OF_USERS = rule_of(
+    {"type": "PERCENTAGE", "value": 50}, flag="flag-0", variants=Variants("on", "off"), enabled=True
+)
+ORIGINAL = {"original": [targeting(ON, rules=[HALF_OF_USERS])]}
+"""As the original system's clients make a flag."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +101,21 @@ class World:
         paths = (ONE.format(f"flag-{chosen.randrange(flags)}") for _ in range(number))
         return self._requests(f"{self.name}-single", project, paths)
 
+    def original(self) -> Requests:
+        """As the original system's clients ask."""
+        paths = (f"/evaluate?user_id=user-{user}&flag_name=flag-0" for user in range(USERS))
+        return self._requests(f"{self.name}-original", PROJECT, paths, body="")
+
     def bulk(self, project: str) -> Requests:
         return self._requests(f"{self.name}-{project}", project, [ALL] * USERS, self.flags[project])
 
-    def _requests(self, name: str, project: str, paths: Any, flags: int = 1) -> Requests:
+    def _requests(
+        self, name: str, project: str, paths: Any, flags: int = 1, body: str | None = None
+    ) -> Requests:
         file = self.directory / f"{name}.requests"
         with file.open("w") as lines:
             for number, path in enumerate(paths):
-                lines.write(f"{path}\t{_body(number % USERS)}\n")
+                lines.write(f"{path}\t{_body(number % USERS) if body is None else body}\n")
         return Requests(file, self.keys[project], flags)
 
 
@@ -159,7 +173,7 @@ def _fill(store: EventStore, project: str, mix: str, count: int, tell: Callable[
         digest=digest(key),
     )
     Commands(store).execute(issue, stamp)
-    for appends in _in_lots(project, MIXES[mix], count):
+    for appends in _in_lots(project, {**MIXES, **ORIGINAL}[mix], count):
         store.append(appends, stamp)
         tell(len(appends))
     return key

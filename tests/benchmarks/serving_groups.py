@@ -63,6 +63,7 @@ class Bench:
             others = self._others(running, ours.first_answer(one.single()))
             cases = [Case(name, server, one.single()) for name, server in others.items()]
             cases += [Case("ours", ours, one.single()), Case("ours, records all", recording, one.single())]
+            cases.append(Case("ours, /evaluate", ours, one.original()))
             for world in (many, most):
                 server = running.enter_context(self.contenders.ours(world))
                 cases.append(Case(f"ours, {world.flags['shop']:,} flags", server, world.single()))
@@ -198,6 +199,8 @@ class Bench:
     def _make(self, name: str) -> World:
         flags = dict(zip(("one", "many", "most"), self.scale.flags, strict=True))
         projects = {"shop": ("hard", flags[name])} if name in flags else self._bulk_projects()
+        if name == "one":
+            projects["default"] = ("original", 1)
         total = sum(count for _, count in projects.values())
         task = self.progress.add_task(f"making {total:,} flags", total=total + 1)
 

@@ -85,11 +85,11 @@ def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-def start(directory: Path) -> Platform:
+def start(directory: Path, *options: str) -> Platform:
     ready_file = directory / "ready.json"
     command = [sys.executable, "-m", "deploy.cli", "dev", "--data-dir", str(directory / "data")]
     command += ["--ready-file", str(ready_file), "--port", str(free_port())]
-    command += ["--evaluation-port", str(free_port())]
+    command += ["--evaluation-port", str(free_port()), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     give_up = time.monotonic() + START_SECONDS
     while not ready_file.exists():

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import pairwise
@@ -40,6 +41,10 @@ PAUSE_SECONDS = 0.03  # so that what was sent before is read by itself
 
 ONE, ALL = "/ofrep/v1/evaluate/flags/checkout", "/ofrep/v1/evaluate/flags"
 CONTEXT = b'{"context":{"targetingKey":"u1","country":"BR"}}'
+
+
+HALF_OF_ALL = flag_document("half", default=HALF)
+QUESTION = "/evaluate?user_id=u1&flag_name=half"
 
 
 class Taken:
@@ -123,6 +128,10 @@ def snapshot() -> Snapshot:
     }
     documents: dict[Place, str | None] = {Place(ENVIRONMENTS, scope): "{}"}
     documents |= {Place(scope, f"flag/{key}"): document for key, document in flags.items()}
+    original = "default/production"
+    documents[Place(ENVIRONMENTS, original)] = "{}"
+    for name, document in (("all", flag_document("all", default={"variant": "on"})), ("half", HALF_OF_ALL)):
+        documents[Place(original, f"flag/{name}")] = document
     for key, kind in ((SERVER_KEY, "server"), (CLIENT_KEY, "client")):
         found = KeyDocument(id=kind, kind=kind, project="shop", environment="production")
         documents[Place(KEYS, digest(key))] = found.model_dump_json()
@@ -160,12 +169,23 @@ def comparable(received: bytes) -> bytes:
 
 def same(pair: Pair, *sent: bytes) -> bytes:
     before = [server.recorder.recorded for server in pair]
-    fast, plain = (comparable(server.talk(*sent, LAST)) for server in pair)
+    with ThreadPoolExecutor(len(pair)) as both:
+        fast, plain = both.map(lambda server: comparable(server.talk(*sent, LAST)), pair)
     assert fast == plain
     assert fast.startswith(b"HTTP/1.1 ")
     counted = [server.recorder.recorded - each for server, each in zip(pair, before, strict=True)]
     assert counted[0] == counted[1]
     return fast
+
+
+def question(query: str, *, method: str = "GET", body: bytes = b"", **headers: str) -> bytes:
+    """As the original system's clients ask."""
+    target = f"/evaluate?{query}" if query else "/evaluate"
+    return request(target, body, method=method, x_api_key="", **headers)
+
+
+def asked(user: str, flag: str = "half") -> bytes:
+    return question(f"user_id={user}&flag_name={flag}")
 
 
 IN_THE_LANE = {
@@ -203,6 +223,37 @@ IN_THE_LANE = {
     "names in capitals": request().replace(b"x-api-key", b"X-API-KEY"),
     "a length twice written": request(content_length="0048"),
     "keep-alive": request(connection="keep-alive"),
+    "a question": asked("u1"),
+    "a question, another answer": asked("u3"),
+    "a question about what is on": asked("u1", "all"),
+    "a question about no flag": asked("u1", "none"),
+    "a question about what cannot be a flag": asked("u1", "a%00b"),
+    "a question, posted": question("user_id=u1&flag_name=half", method="POST"),
+    "a question, posted with a body": question(
+        "user_id=u1&flag_name=half", method="POST", body=b"user_id=u2"
+    ),
+    "a question with a body": question("user_id=u1&flag_name=half", body=CONTEXT),
+    "a question, the other way round": question("flag_name=half&user_id=u1"),
+    "a question with more in it": question("a=b&user_id=u1&&=&c&flag_name=half&d=e=f"),
+    "a question about two users": question("user_id=u1&user_id=u3&flag_name=half"),
+    "a question with an empty user first": question("user_id=&user_id=u3&flag_name=half"),
+    "a question in escapes": question("user%5Fid=usu%c3%a1rio-%C3%A3&flag%5fname=%68alf"),
+    "a question with blanks": asked("a+b%20c%2B"),
+    "a question with what browsers must not see": asked("<b>&amp;%26%E2%80%A8%22%5C%0A%0B%7F"),
+    "a question with NUL": asked("%00"),
+    "a question with half a surrogate": asked("%ED%A0%80"),
+    "a question that is no UTF-8": asked("%ff%e2%82%EF%BF%BD"),
+    "a question with broken escapes": question("user_id=%zz&user_id=u%&user_id=u3&flag_name=half"),
+    "a question with semicolons": question("user_id=u1;flag_name=half&user_id=u3&flag_name=half"),
+    "a question without a user": question("flag_name=half"),
+    "a question without a flag": question("user_id=u1&flag_name="),
+    "a question without anything": question(""),
+    "a question with an empty query": question("&").replace(b"?&", b"?"),
+    "a question that is long": asked("u" * 3_000),
+    "a question with an id": question("user_id=u1&flag_name=half", x_request_id="my-request.2"),
+    "a question from a page": question("user_id=u1&flag_name=half", origin=ORIGIN),
+    "a question without a user, from a page": question("flag_name=half", origin=ORIGIN),
+    "a question with a key that is none": question("user_id=u1&flag_name=half", authorization="Bearer x"),
 }
 
 THE_ORDINARY_WAY = {
@@ -223,6 +274,7 @@ THE_ORDINARY_WAY = {
     "HTTP/3.0": request(head=f"POST {ONE} HTTP/3.0"),
     "no version": request(head=f"POST {ONE}"),
     "connection: close": request(connection="close"),
+    "connection: close, without a body": request(ALL, b"", connection="close"),
     "expect": request(expect="100-continue"),
     "upgrade": request(connection="upgrade", upgrade="websocket"),
     "chunked": request(
@@ -241,6 +293,34 @@ THE_ORDINARY_WAY = {
     "two requests at once": request() + request(ALL),
     "a request and a bit": request() + request()[:30],
     "rubbish": b"\x00\x01\x02",
+    "a question, HEAD": question("user_id=u1&flag_name=half", method="HEAD"),
+    "a question, PUT": question("user_id=u1&flag_name=half", method="PUT"),
+    "a question, DELETE": question("user_id=u1&flag_name=half", method="DELETE"),
+    "a question, OPTIONS": question("user_id=u1&flag_name=half", method="OPTIONS"),
+    "a question, PROPFIND": question("user_id=u1&flag_name=half", method="PROPFIND"),
+    "a question before it is asked": question(
+        "user_id=u1&flag_name=half", method="OPTIONS", origin=ORIGIN, access_control_request_method="GET"
+    ),
+    "a question, closing": question("user_id=u1&flag_name=half", connection="close"),
+    "a question, HTTP/1.0": asked("u1").replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "a question in chunks": question(
+        "user_id=u1&flag_name=half",
+        method="POST",
+        body=b"1\r\nx\r\n0\r\n\r\n",
+        content_length="",
+        transfer_encoding="chunked",
+    ),
+    "a question that is very long": asked("u" * 9_000),
+    "a question that is too long": asked("u" * 70_000),
+    "a question in bare bytes": asked("usu\u00c3\u00a1rio"),
+    "a question with a fragment": asked("u1#u2"),
+    "a question with quotes": asked('"u1"'),
+    "a question elsewhere": request("/evaluates?user_id=u1&flag_name=half", method="GET"),
+    "a question with a slash": request("/evaluate/?user_id=u1&flag_name=half", method="GET"),
+    "two questions at once": asked("u1") + asked("u3"),
+    "how it is": request("/health", b"", method="GET"),
+    "how it is, HEAD": request("/health", b"", method="HEAD"),
+    "how it is, DELETE": request("/health", b"", method="DELETE"),
 }
 
 
@@ -295,7 +375,17 @@ def test_both_ways_take_turns_on_a_connection(pair: Pair) -> None:
     assert pair[0].lane.answered == before + 3
 
 
-STREAM = request() + request(ALL) + THE_ORDINARY_WAY["chunked"] + request(ALL + "/off", origin=ORIGIN) + LAST
+STREAM = b"".join(
+    (
+        request(),
+        asked("u1"),
+        request(ALL),
+        THE_ORDINARY_WAY["chunked"],
+        question("user_id=u%C3%A3&flag_name=half", method="POST", body=b"{}"),
+        request(ALL + "/off", origin=ORIGIN),
+        LAST,
+    )
+)
 
 
 @given(cuts=st.lists(st.integers(1, len(STREAM) - 1), max_size=4, unique=True))
