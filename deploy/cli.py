@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from commands.importers import VendorName
-from deploy import analytics, analytics_queries
+from deploy import analytics, analytics_queries, simulate
 from deploy.settings import EVALUATION_PORT, MANAGEMENT_PORT, Settings
 from deploy.told import Told
 
@@ -31,6 +31,7 @@ audit = typer.Typer(help="Look after the log of events.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 analytics.app.add_typer(analytics_queries.app)
 app.add_typer(analytics.app, name="analytics")
+app.add_typer(simulate.app, name="simulate")
 
 out, err = Console(), Console(stderr=True)
 
