@@ -94,10 +94,18 @@ def scaling(
     """
     from deploy.scaling.show import show
 
-    down = DOWN._replace(window_seconds=scale_down_window)
+    evaluators, consumers = (each.down._replace(window_seconds=scale_down_window) for each in (CPU, QUEUE))
     plan = Plan(
-        CpuSpec(evaluation_min, evaluation_max, cpu_target / 100, down),
-        QueueSpec(queue_length, consumer_min, consumer_max, polling, cooldown, cached=cached, down=down),
+        CpuSpec(evaluation_min, evaluation_max, cpu_target / 100, evaluators),
+        QueueSpec(
+            queue_length,
+            consumer_min,
+            consumer_max,
+            polling,
+            cooldown,
+            cached=cached,
+            down=consumers,
+        ),
         evaluation_microseconds,
         cores_requested,
         cores,

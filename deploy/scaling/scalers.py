@@ -12,9 +12,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from deploy.scaling.hpa import DOWN, SYNC_SECONDS, Autoscaler, Rules, by_average, by_utilisation
+from deploy.scaling.hpa import DOWN, SYNC_SECONDS, Autoscaler, Policy, Rules, by_average, by_utilisation
 
 METRICS_SECONDS = 15  # metrics-server --metric-resolution: how old, and the mean of how long, CPU figures are
+
+
+# One a minute after five quiet minutes: each evaluator that goes sends what it counted.
+EVALUATION_DOWN = Rules(DOWN.window_seconds, (Policy("Pods", 1, 60),), "Min")
 
 
 class CpuSpec(NamedTuple):
@@ -23,7 +27,7 @@ class CpuSpec(NamedTuple):
     minimum: int = 2
     maximum: int = 10
     target: float = 0.5
-    down: Rules = DOWN
+    down: Rules = EVALUATION_DOWN
 
 
 class QueueSpec(NamedTuple):

@@ -1,8 +1,8 @@
 """A profile of traffic through evaluators, the queue and consumers, with both autoscalers, second by second.
 
-It begins with as many replicas as the first second asks for. Every evaluator puts what it counted and
-recorded into one message a second at least, and into more when there is more than a message holds. What is in
-flight at consumers is what they do in a second times how long they hold a message (Little's law).
+It begins with as many replicas as the first second asks for. Every evaluator sends a message of counts and
+one of records each second, and more when there is more than two hold. What is in flight at consumers is what
+they do in a second times how long they hold a message (Little's law).
 """
 
 import math
@@ -16,9 +16,10 @@ from deploy.scaling.workload import Pods, Waiting
 # docs/performance.md has these, with the commands that measure them.
 EVALUATION_MICROSECONDS = 18.0  # of CPU, kernel included: 17.0 counted, 1.0 for exposures, the default mode
 MESSAGE_EVALUATIONS = 6_667.0  # 1,200,000 evaluations in mode exposures in 180 messages
+EVALUATOR_MESSAGES = 2.0  # a second at least: counts and records go apart (workers/messages.py)
 CONSUMER_MESSAGES = 12.6  # a second: those 180 in 14.3 s
 CONSUMER_THREADS = 4  # as many messages are in flight at a consumer that is busy
-POD_START_SECONDS = 15  # assumed: scheduled, image on the node, started within 2 s, a probe every 5 s or 10 s
+POD_START_SECONDS = 15  # assumed: scheduled, image on the node, started within 2 s, probed every 2 s
 
 
 class Plan(NamedTuple):
@@ -101,7 +102,7 @@ def first_replicas(plan: Plan, rate: float) -> tuple[int, int]:
 
 def messages(plan: Plan, served: float, evaluators: int) -> float:
     """In a second in which so many evaluations were served."""
-    return max(float(evaluators), served / plan.message_evaluations) if served else 0.0
+    return max(evaluators * EVALUATOR_MESSAGES, served / plan.message_evaluations) if served else 0.0
 
 
 def _between(least: int, wanted: float, most: int) -> int:

@@ -1,5 +1,6 @@
 """`togglemaster simulate scaling` as it is typed."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from typer.testing import CliRunner, Result
 from deploy.cli import app
 from deploy.told import Told
 
+SCALING = (Path(__file__).parents[3] / "docs/scaling.md").read_text()
+ROW = re.compile(
+    r"^\| `((?:daily|black|spike|steady)[^`]*)` \| (.+?) \| (.+?) \| (.+?), (.+?) \| (yes|no) \|$", re.M
+)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -54,3 +59,18 @@ def test_without_matplotlib_it_says_how_to_have_it(monkeypatch: pytest.MonkeyPat
     assert "The limits hold" in ended.output
     assert isinstance(ended.exception, Told)
     assert "pip install 'togglemaster[pictures]'" in str(ended.exception)
+
+
+@pytest.mark.parametrize("row", ROW.findall(SCALING), ids=lambda row: str(row[0]))
+def test_the_documentation_says_what_the_command_does(row: tuple[str, ...]) -> None:
+    arguments, evaluators, consumers, evaluation_wait, message_wait, holds = row
+    ended = simulate(*arguments.split())
+    assert ended.exit_code == (holds == "no")
+    assert re.search(rf"replicas, least to most +│ +{evaluators} │ +{consumers} │", ended.output), (
+        ended.output
+    )
+    assert re.search(rf"longest wait +│ +{evaluation_wait} │ +{message_wait} │", ended.output), ended.output
+
+
+def test_the_documentation_has_simulations() -> None:
+    assert len(ROW.findall(SCALING)) >= 5

@@ -48,6 +48,16 @@ def test_a_cached_metric_is_as_old_as_the_poll() -> None:
     assert min(watched(QueueScaler(QueueSpec(cached=True)), 1, messages, 90)) == 60
 
 
+def test_evaluators_go_one_a_minute_after_five_quiet_minutes() -> None:
+    """A fifth of the target from second 1 on: 10 were last wanted at 0, and the mean is all quiet at 15."""
+    scaler, replicas, left = CpuScaler(CpuSpec()), 10, {}
+    for now in range(500):
+        used = 0.1 if now else 0.5
+        if (wanted := scaler.replicas(now, replicas, replicas, used)) != replicas:
+            left[now] = replicas = wanted
+    assert left == {300: 9, 360: 8, 420: 7, 480: 6}
+
+
 def test_cpu_is_the_mean_of_the_last_fifteen_seconds() -> None:
     """Full for the last 5 of 15 seconds: (10 * 0.4 + 5) / 15 = 0.6, 0.6 / 0.5 = 1.2, ceil(1.2 * 4) = 5."""
     scaler = CpuScaler(CpuSpec())
