@@ -53,7 +53,7 @@ def by_utilisation(current: int, ready: int, used: float, target: float) -> int:
     ratio = used / target
     if ready < current and ratio > 1:
         damped = ratio * ready / current
-        return current if damped <= 1 + TOLERANCE else _whole(damped * current)
+        return current if damped < 1 or _close(damped) else _whole(damped * current)
     return current if _close(ratio) else _whole(ratio * ready)
 
 

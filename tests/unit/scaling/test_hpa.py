@@ -41,6 +41,11 @@ def test_pods_that_start_are_idle_when_more_are_wanted(ready: int, used: float, 
     assert by_utilisation(4, ready, used, 0.5) == wanted
 
 
+def test_the_tolerance_is_for_pods_that_start_too() -> None:
+    assert by_utilisation(20, 11, 1.0, 0.5) == 20  # 2 * 11 / 20 = 1.1
+    assert by_utilisation(20, 12, 1.0, 0.5) == 24  # 2 * 12 / 20 = 1.2: ceil(1.2 * 20)
+
+
 @pytest.mark.parametrize(
     ("current", "metric", "wanted"),
     [
@@ -61,6 +66,11 @@ def test_by_default_it_doubles_or_adds_four_every_15_seconds() -> None:
     assert hpa.decide(15, 5, 100) == 10  # max(5 * 2, 5 + 4)
     assert hpa.decide(30, 10, 100) == 20
     assert hpa.decide(45, 20, 21) == 21
+
+
+def test_a_percentage_of_few_is_one_at_least() -> None:
+    """Rounded up, as otherwise three replicas could never become more by 10 %."""
+    assert Autoscaler(1, 100, up=Rules(0, (Policy("Percent", 10, 15),))).decide(0, 3, 10) == 4
 
 
 def test_the_documented_example_of_two_policies_goes_down_step_by_step() -> None:
