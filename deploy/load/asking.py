@@ -31,6 +31,7 @@ class Target(NamedTuple):
     scheme: str
     host: str
     port: int
+    prefix: str  # of every path, where an ingress has one
 
     async def connect(self) -> Connection:
         context = ssl.create_default_context() if self.scheme == "https" else None
@@ -42,7 +43,7 @@ def target_of(url: str) -> Target:
     found = urlsplit(url)
     if found.scheme not in PORTS or not found.hostname:
         raise Told(f"{url!r} is no address of an evaluation API: it looks like http://127.0.0.1:8081")
-    return Target(found.scheme, found.hostname, found.port or PORTS[found.scheme])
+    return Target(found.scheme, found.hostname, found.port or PORTS[found.scheme], found.path.rstrip("/"))
 
 
 def evaluations(target: Target, flag: str, key: str) -> list[bytes]:
@@ -53,9 +54,9 @@ def evaluations(target: Target, flag: str, key: str) -> list[bytes]:
 
 def _request(target: Target, flag: str, key: str, body: bytes) -> bytes:
     head = (
-        f"POST /ofrep/v1/evaluate/flags/{flag} HTTP/1.1\r\nHost: {target.host}:{target.port}\r\n"
-        f"Authorization: Bearer {key}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"POST {target.prefix}/ofrep/v1/evaluate/flags/{flag} HTTP/1.1\r\n"
+        f"Host: {target.host}:{target.port}\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

@@ -54,6 +54,19 @@ def test_every_answer_is_counted_by_its_status_on_one_connection() -> None:
     assert [each["context"]["targetingKey"] for each in bodies] == ["load-0", "load-1", "load-2"]
 
 
+def test_an_address_may_have_a_port_and_a_prefix() -> None:
+    assert target_of("https://flags.example.org/evaluation/") == (
+        "https",
+        "flags.example.org",
+        443,
+        "/evaluation",
+    )
+    [request, *_] = evaluations(target_of("http://127.0.0.1:81/evaluation"), "banner", "secret")
+    assert request.startswith(
+        b"POST /evaluation/ofrep/v1/evaluate/flags/banner HTTP/1.1\r\nHost: 127.0.0.1:81\r\n"
+    )
+
+
 def test_a_connection_that_breaks_is_counted_and_made_anew() -> None:
     found, _ = answered_by([OK, b"", OK, b"HTTP/1.1 200 OK\r\nno length\r\n\r\n"], 4)
     assert found.statuses == {"200": 2, "broken: IncompleteReadError": 1, "broken: ValueError": 1}
