@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 out = Console()
 
-PEAK = 200_000.0  # evaluations a second: ten evaluators are busy with a third of their time
+PEAK = 200_000.0  # evaluations a second: eight evaluators are half busy with it
 CPU, QUEUE, PLAN, LIMITS = CpuSpec(), QueueSpec(), Plan(), Limits()
 MEASURED, EVALUATORS, CONSUMERS, ALLOWED = "Measured rates", "Evaluators (HPA)", "Consumers (KEDA)", "Limits"
 
