@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from commands.importers import VendorName
-from deploy import analytics, analytics_queries, imports
+from deploy import analytics, analytics_queries, imports, simulate
 from deploy.settings import EVALUATION_PORT, MANAGEMENT_PORT, ORIGINAL_PORT, Settings, read_settings
 from deploy.told import Told
 
@@ -32,6 +32,7 @@ app.add_typer(audit, name="audit")
 analytics.app.add_typer(analytics_queries.app)
 app.add_typer(analytics.app, name="analytics")
 app.add_typer(imports.app, name="import")
+app.add_typer(simulate.app, name="simulate")
 
 out, err = Console(), Console(stderr=True)
 
