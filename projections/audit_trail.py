@@ -51,6 +51,12 @@ ORDER BY position DESC LIMIT %(limit)s
 """
 
 
+LATEST = """
+SELECT position FROM togglemaster_audit_1
+WHERE project = %(project)s AND at <= %(at)s ORDER BY at DESC, position DESC LIMIT 1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which events; what is empty or None does not narrow. `environment` keeps what concerns all of them."""
@@ -92,6 +98,12 @@ class AuditTrail(PostgresView):
         parameters = {name: getattr(wanted, name) for name in Wanted.__slots__} | {"limit": limit}
         with self.connection() as connection:
             return [_entry(row) for row in connection.execute(PAGE, parameters)]
+
+    def position_at(self, project: str, moment: datetime) -> int:
+        """Of the project's last event by then, as far as the view has got; 0 where there was none."""
+        with self.connection() as connection:
+            row = connection.execute(LATEST, {"project": project, "at": moment}).fetchone()
+        return int(row["position"]) if row else 0
 
 
 def _row(recorded: Recorded) -> dict[str, Any]:

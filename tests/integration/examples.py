@@ -107,6 +107,11 @@ FLAGS = [
         ENVIRONMENT + "/explain",
         {"flag": "new-checkout", "context": {"targetingKey": "user-1", "country": "BR"}},
     ),
+    Step(
+        "POST",
+        ENVIRONMENT + "/evaluate",
+        {"context": {"targetingKey": "user-1", "country": "BR"}, "flags": ["new-checkout"]},
+    ),
     Step("POST", PROJECT + "/commands", {"commands": [ON, {"command": "archive_flag", "flag": "dark-mode"}]}),
     Step("POST", FLAG + "/restore", more={"key": "dark-mode"}),
     Step("DELETE", FLAG, more={"key": "dark-mode"}),
