@@ -127,6 +127,13 @@ def _row(recorded: Recorded) -> dict[str, Any]:
 SECRET = {"digest"}  # what a key is recognised by is of no use to a reader
 
 
+def entry_of(recorded: Recorded) -> Entry:
+    """As the trail tells it."""
+    data = recorded.event.model_dump(mode="json", exclude=SECRET)
+    name = type(recorded.event).__name__
+    return Entry(recorded.position, recorded.stream, recorded.version, name, recorded.stamp, data)
+
+
 def _entry(row: Mapping[str, Any]) -> Entry:
     return Entry(
         row["position"],
