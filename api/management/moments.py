@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Response
 
 from api.management.access import permitted
-from api.management.context import NoNul, PartsOf, Read, wait_for
+from api.management.context import NoNul, Parts, PartsOf, Read, wait_for
 from domain.roles import Permission, Principal
 from domain.values import Slug
 from projections.moments import moment_of
@@ -24,10 +24,16 @@ def moment(project: Slug, parts: PartsOf, response: Response, at: At = "") -> in
     """The position that is meant; None for now. Refused where it is none, or is not over yet."""
     if not at:
         return None
+    position = position_of(parts, project, at)
+    if at.isdecimal():
+        response.headers["Cache-Control"] = FOR_EVER
+    return position
+
+
+def position_of(parts: Parts, project: str, at: str) -> int:
     head = parts.store.head()
     found = moment_of(at, head)
     if isinstance(found, int):
-        response.headers["Cache-Control"] = FOR_EVER
         return found
     wait_for(parts, parts.audit, head)
     return parts.audit.position_at(project, found)

@@ -119,6 +119,8 @@ FLAGS = [
     Step("GET", FLAG + "/history"),
     Step("GET", PROJECT + "/segments/{key}/history", more={"key": "beta"}),
     Step("GET", PROJECT + "/history", query={"limit": "2"}),
+    Step("GET", PROJECT + "/diff", query={"environment": "production", "other": "staging"}),
+    Step("POST", ENVIRONMENT + "/promote", {"from": "staging", "flags": ["dark-mode"]}),
     Step("GET", ENVIRONMENT + "/analytics/flags/{key}", query={"granularity": "day"}),
     Step("GET", ENVIRONMENT + "/analytics/totals", query={"granularity": "day"}),
     Step("GET", ENVIRONMENT + "/analytics/flags", query={"days": "90", "status": "never"}),
