@@ -26,6 +26,7 @@ from api.management import (
     segments,
     sign_in,
     tokens,
+    undo,
     webhooks,
 )
 from api.management.context import Parts
@@ -37,6 +38,7 @@ ROUTERS = (
     bulk.router,
     history.router,
     diff.router,
+    undo.router,
     flags.router,
     segments.router,
     changes.router,

@@ -131,9 +131,11 @@ class Write:
         self.response.headers["ETag"] = f'"{folded.version}"'
         return folded
 
-    def give_all(self, commands: Sequence[Command]) -> list[Folded]:
-        """All or none of them."""
-        return self.parts.commands.execute_all(commands, self.stamp, once=self.once)
+    def give_all(
+        self, commands: Sequence[Command], standing: Mapping[Stream, int] | None = None
+    ) -> list[Folded]:
+        """All or none of them; none where a stream is no longer at the version given."""
+        return self.parts.commands.execute_all(commands, self.stamp, once=self.once, standing=standing)
 
 
 def write(

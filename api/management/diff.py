@@ -102,14 +102,14 @@ def _things(before: Past, after: Past, which: Wanted) -> Iterator[Differing]:
     keys = [which.flag] if which.flag else sorted(after.flags)
     for key in keys:
         if key in after.flags and (found := _of_flags(before.flags.get(key), after.flags[key], which)):
-            yield _differing("flag", key, found)
+            yield differing("flag", key, found)
     if which.flag:
         return
     for key in sorted(after.segments):
         old, new = before.segments.get(key), after.segments[key]
         assert isinstance(new.state, Segment)
         if found := differences(old.state if old else None, new.state):  # type: ignore[arg-type]
-            yield _differing("segment", key, found)
+            yield differing("segment", key, found)
 
 
 def _of_flags(before: Folded | None, after: Folded, which: Wanted) -> tuple[Difference, ...]:
@@ -126,7 +126,7 @@ def _of_flags(before: Folded | None, after: Folded, which: Wanted) -> tuple[Diff
     )
 
 
-def _differing(kind: str, key: str, found: tuple[Difference, ...]) -> Differing:
+def differing(kind: str, key: str, found: tuple[Difference, ...]) -> Differing:
     return Differing(
         kind=kind,
         key=key,

@@ -147,7 +147,7 @@ def history_of(parts: Parts, project: str, which: Narrowed, *, kind: str, key: s
     entries = parts.audit.page(wanted, which.limit)
     older = entries[-1].position if len(entries) == which.limit else None
     made = _differences(parts, entries) if key else {}
-    told = [_told(entry, made.get(entry.position, ())) for entry in entries]
+    told = [entry_shape(entry, made.get(entry.position, ())) for entry in entries]
     return History(entries=told, next=older, position=position)
 
 
@@ -157,7 +157,7 @@ def closure_of(parts: Parts, project: str, key: str, which: Narrowed) -> History
     until = head if which.before is None else which.before - 1
     found = Influences(parts.store, project, key, which.environment, until).of_all_time()
     wanted = [each for each in reversed(found) if which.takes(each.recorded.stamp)]
-    page = [_told(entry_of(each.recorded), each.differences) for each in wanted[: which.limit]]
+    page = [entry_shape(entry_of(each.recorded), each.differences) for each in wanted[: which.limit]]
     return History(entries=page, next=page[-1].position if len(wanted) > which.limit else None, position=head)
 
 
@@ -173,7 +173,7 @@ def _differences(parts: Parts, entries: Sequence[Entry]) -> dict[int, tuple[Diff
     return made
 
 
-def _told(entry: Entry, made: Sequence[Difference] = ()) -> HistoryEntry:
+def entry_shape(entry: Entry, made: Sequence[Difference] = ()) -> HistoryEntry:
     return HistoryEntry(
         position=entry.position,
         kind=entry.stream.kind,
