@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from commands import (
     on_changes,
@@ -72,14 +73,14 @@ class Commands:
         commands: Sequence[Command],
         stamp: Stamp,
         *,
-        expected_version: int | None = None,
         once: Once | None = None,
+        standing: Mapping[Stream, int] | None = None,
     ) -> list[Folded]:
         """All of them, each on what those before it decided, written at once; or none.
 
-        `expected_version` is of what the first one is about.
+        Raises VersionConflict where a stream is not at the version that the commands were worked out from.
         """
-        return self._execute(commands, stamp, expected_version, once)
+        return self._execute(commands, stamp, None, once, standing or {})
 
     def feasible(self, commands: Sequence[Command]) -> tuple[list[Command], list[tuple[Command, Refused]]]:
         """Those that could be carried out one after the other now, and the others with why not."""
@@ -100,13 +101,20 @@ class Commands:
         return review(UnitOfWork(self.log), change, DIRECT, self.salt)
 
     def _execute(
-        self, commands: Sequence[Command], stamp: Stamp, expected: int | None, once: Once | None
+        self,
+        commands: Sequence[Command],
+        stamp: Stamp,
+        expected: int | None,
+        once: Once | None,
+        standing: Mapping[Stream, int] = MappingProxyType({}),
     ) -> list[Folded]:
         for attempt in range(1, ATTEMPTS + 1):
             if once and (outcome := self.log.outcome(once)):
                 return self._again(once, outcome)
             work = UnitOfWork(self.log)
             try:
+                for stream, version in standing.items():
+                    _refuse_other_version(work.version(stream), version)
                 streams = self._decide_all(work, commands, expected)
                 work.commit(stamp, once, streams)
             except Refused:

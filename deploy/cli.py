@@ -210,24 +210,39 @@ def export_flags(
 
 @app.command("evaluate")
 def evaluate_file(
-    file: Annotated[Path, typer.Argument(help="The vendor's JSON.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="The vendor's JSON; without it the flags in the log."),
+    ] = None,
     source: Annotated[
         VendorName, typer.Option("--from", metavar="VENDOR", help=" · ".join(VendorName))
     ] = VendorName.TOGGLEMASTER,
+    project: Annotated[str, typer.Option(help="Of the log, not of a file; so are the next two.")] = "default",
+    environment: Annotated[str, typer.Option()] = "production",
+    at: Annotated[
+        str, typer.Option(help="As it was: a position of the log, or a time like 2026-11-23T09:30:00Z.")
+    ] = "",
 ) -> None:
-    """Evaluate a file of flags without a server.
+    """Evaluate flags without a server: those of a file, or those of the log, as they are or once were.
 
     Reads questions from standard input, a line of JSON each: {"flag", "context", "default"?, "type"?}.
     Writes an answer a line, in the same order: {"flag", "value", "variant", "reason", "metadata"}, and
     "errorCode" with "errorDetails" where there is none.
     """
     from commands.importers.vendors import vendor
+    from deploy.past import ruleset_then
     from deploy.transfer import read_file, tell_refusals
     from deploy.try_out import answers
 
-    imported = read_file(source, file)
-    tell_refusals(imported, err)
-    for answer in answers(imported, vendor(source), sys.stdin):
+    if file is None:
+        found = answers(ruleset_then(_settings(), project, environment, at), sys.stdin)
+    elif at:
+        raise Told("--at is for the flags of the log; a file has no history")
+    else:
+        imported = read_file(source, file)
+        tell_refusals(imported, err)
+        found = answers(imported.ruleset(), sys.stdin, vendor(source).context_of)
+    for answer in found:
         print(answer, flush=True)  # noqa: T201 - for a program, not for reading
 
 

@@ -1,30 +1,31 @@
-"""Evaluating a file of flags without a server: questions in, one a line, answers out in the same order."""
+"""Evaluating without a server: questions in, one a line, answers out in the same order."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import JsonValue
 
-from commands.importers.imported import Imported
-from commands.importers.vendors import Vendor
 from domain.conditions import Context
 from domain.evaluation import evaluate
 from domain.ruleset import Ruleset
 from domain.values import FlagType, fits
 
 Answer = dict[str, Any]
+ContextOf = Callable[[Mapping[str, Any]], Context]
+"""Makes our context of what is given as one."""
 
 
-def answers(imported: Imported, source: Vendor, lines: Iterable[str]) -> Iterator[str]:
+def answers(
+    ruleset: Ruleset, lines: Iterable[str], context_of: ContextOf = lambda given: given
+) -> Iterator[str]:
     """Each line is `{"flag", "context", "default"?, "type"?}`; one that is none is answered as that."""
-    ruleset = imported.ruleset()
     for line in lines:
         if line.strip():
-            yield json.dumps(_answer(ruleset, source, line), ensure_ascii=False)
+            yield json.dumps(_answer(ruleset, context_of, line), ensure_ascii=False)
 
 
-def _answer(ruleset: Ruleset, source: Vendor, line: str) -> Answer:
+def _answer(ruleset: Ruleset, context_of: ContextOf, line: str) -> Answer:
     try:
         question = json.loads(line)
     except ValueError as problem:
@@ -34,7 +35,7 @@ def _answer(ruleset: Ruleset, source: Vendor, line: str) -> Answer:
     default, context = question.get("default"), question.get("context") or {}
     if not isinstance(context, Mapping):
         return _error(question["flag"], default, "INVALID_CONTEXT", "the context is not an object")
-    return _evaluated(ruleset, question["flag"], source.context_of(context), default, question.get("type"))
+    return _evaluated(ruleset, question["flag"], context_of(context), default, question.get("type"))
 
 
 def _evaluated(ruleset: Ruleset, flag: str, context: Context, default: JsonValue, wanted: Any) -> Answer:

@@ -51,6 +51,12 @@ ORDER BY position DESC LIMIT %(limit)s
 """
 
 
+LATEST = """
+SELECT position FROM togglemaster_audit_1
+WHERE project = %(project)s AND at <= %(at)s ORDER BY at DESC, position DESC LIMIT 1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which events; what is empty or None does not narrow. `environment` keeps what concerns all of them."""
@@ -93,6 +99,12 @@ class AuditTrail(PostgresView):
         with self.connection() as connection:
             return [_entry(row) for row in connection.execute(PAGE, parameters)]
 
+    def position_at(self, project: str, moment: datetime) -> int:
+        """Of the project's last event by then, as far as the view has got; 0 where there was none."""
+        with self.connection() as connection:
+            row = connection.execute(LATEST, {"project": project, "at": moment}).fetchone()
+        return int(row["position"]) if row else 0
+
 
 def _row(recorded: Recorded) -> dict[str, Any]:
     stream, stamp, event = recorded.stream, recorded.stamp, recorded.event
@@ -113,6 +125,13 @@ def _row(recorded: Recorded) -> dict[str, Any]:
 
 
 SECRET = {"digest"}  # what a key is recognised by is of no use to a reader
+
+
+def entry_of(recorded: Recorded) -> Entry:
+    """As the trail tells it."""
+    data = recorded.event.model_dump(mode="json", exclude=SECRET)
+    name = type(recorded.event).__name__
+    return Entry(recorded.position, recorded.stream, recorded.version, name, recorded.stamp, data)
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:

@@ -185,7 +185,7 @@ def _row(folded: Folded) -> dict[str, Any]:
         "kind": stream.kind,
         "project": stream.project,
         "key": stream.key or stream.project,
-        "archived": _is_gone(folded.state),
+        "archived": is_gone(folded.state),
         "version": folded.version,
         "position": folded.position,
         "begun": folded.begun,
@@ -194,11 +194,11 @@ def _row(folded: Folded) -> dict[str, Any]:
         "changed_at": folded.changed.at,
         "changed_by": folded.changed.by,
         "state": STATES[stream.kind].dump_json(folded.state).decode(),
-        **_searched(folded.state),
+        **facts_of(folded.state),
     }
 
 
-def _searched(state: State) -> dict[str, Any]:  # noqa: C901 - one case for each kind of thing
+def facts_of(state: State) -> dict[str, Any]:  # noqa: C901 - one case for each kind of thing
     """What a list is narrowed by."""
     facts: dict[str, Any] = {"environment": "", "of_kind": "", "owner": "", "tags": []}
     match state:
@@ -228,7 +228,7 @@ def _searched(state: State) -> dict[str, Any]:  # noqa: C901 - one case for each
     return facts | {"words": "\n".join(words).lower()}
 
 
-def _is_gone(state: State) -> bool:
+def is_gone(state: State) -> bool:
     match state:
         case Flag(archived=gone) | Segment(archived=gone) | Webhook(removed=gone):
             return gone

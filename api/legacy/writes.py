@@ -34,5 +34,6 @@ def write(asked: Asked, name: str, decide: Decide) -> View:
 def _give(asked: Asked, name: str, decide: Decide) -> int:
     before = see(asked, name)
     stamp = Stamp(asked.by, utc_now(), request=asked.request_id)
-    changed = asked.original.commands.execute_all(decide(before), stamp, expected_version=before.version)
+    standing = {flag_stream(PROJECT, name): before.version}
+    changed = asked.original.commands.execute_all(decide(before), stamp, standing=standing)
     return max((each.position for each in changed), default=before.position)

@@ -14,6 +14,8 @@ from api.management import (
     analytics_flags,
     bulk,
     changes,
+    diff,
+    evaluate,
     explain,
     flags,
     history,
@@ -24,6 +26,7 @@ from api.management import (
     segments,
     sign_in,
     tokens,
+    undo,
     webhooks,
 )
 from api.management.context import Parts
@@ -34,6 +37,8 @@ ROUTERS = (
     projects.router,
     bulk.router,
     history.router,
+    diff.router,
+    undo.router,
     flags.router,
     segments.router,
     changes.router,
@@ -42,6 +47,7 @@ ROUTERS = (
     webhooks.router,
     tokens.router,
     explain.router,
+    evaluate.router,
     analytics.router,
     analytics_flags.router,
     people.router,

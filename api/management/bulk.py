@@ -43,11 +43,11 @@ def give_commands(project: Slug, body: Bulk, write: Giver) -> BulkAnswer:
     commands: list[Any] = [received(project, each) for each in body.commands]
     for command in commands:
         require(write.who, Permission.WRITE, project, getattr(command, "environment", ""))
-    changed = [_changed(folded) for folded in write.give_all(commands)]
+    changed = [changed_of(folded) for folded in write.give_all(commands)]
     return BulkAnswer(changed=changed, position=max(each.position for each in changed))
 
 
-def _changed(folded: Folded) -> Changed:
+def changed_of(folded: Folded) -> Changed:
     return Changed(
         kind=folded.stream.kind, key=folded.stream.key, version=folded.version, position=folded.position
     )

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Protocol, cast
 
@@ -25,6 +25,7 @@ from domain.roles import EVERY, Permission, Principal
 from projections.audit_trail import AuditTrail
 from projections.catalogue import Catalogue, Filter
 from projections.keys_used import KeysUsed
+from projections.past import Past, Pasts, page_of
 from projections.postgres_views import PostgresView
 from projections.webhook_deliveries import WebhookDeliveries
 from workers.webhook_messages import Sender
@@ -59,6 +60,7 @@ class Parts:
     authenticators: tuple[Authenticator, ...]
     secret: str
     keys_used: KeysUsed
+    pasts: Pasts
     background: tuple[Background, ...]
 
 
@@ -129,9 +131,11 @@ class Write:
         self.response.headers["ETag"] = f'"{folded.version}"'
         return folded
 
-    def give_all(self, commands: Sequence[Command]) -> list[Folded]:
-        """All or none of them."""
-        return self.parts.commands.execute_all(commands, self.stamp, once=self.once)
+    def give_all(
+        self, commands: Sequence[Command], standing: Mapping[Stream, int] | None = None
+    ) -> list[Folded]:
+        """All or none of them; none where a stream is no longer at the version given."""
+        return self.parts.commands.execute_all(commands, self.stamp, once=self.once, standing=standing)
 
 
 def write(
@@ -163,24 +167,33 @@ Administrator = Annotated[Write, Depends(_writing(permitted(Permission.ADMINISTE
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One read request. Single things come from the log and are never stale; lists from the catalogue."""
+    """One read request. Single things come from the log and are never stale; lists from the catalogue.
+
+    `at` is the position of the log that is asked about; None is now.
+    """
 
     parts: Parts
     who: Principal
     response: Response
+    at: int | None = None
 
     def one(self, stream: Stream, what: str) -> Folded:
-        folded = fold_all(self.parts.store.load(stream))
+        folded = fold_all(self.parts.store.load(stream, until=self.at))
         if folded is None:
-            raise NotFound(f"there is no {what}")
+            raise NotFound(f"there is no {what}" if self.at is None else f"there was no {what} at {self.at}")
         self.response.headers["ETag"] = f'"{folded.version}"'
         return folded
 
     def project(self, key: str) -> Project:
-        folded = fold_all(self.parts.store.load(project_stream(key)))
+        folded = fold_all(self.parts.store.load(project_stream(key), until=self.at))
         if folded is None:
-            raise NotFound(f"there is no project '{key}'")
+            there = "is" if self.at is None else f"was, at {self.at},"
+            raise NotFound(f"there {there} no project '{key}'")
         return cast("Project", folded.state)
+
+    def past(self, project: str) -> Past:
+        """All of the project, now or then."""
+        return self.parts.pasts.of(project, self.parts.store.head() if self.at is None else self.at)
 
 
 def read(
@@ -220,6 +233,10 @@ class Listing:
         return self.catalogue.page(
             kind, project, after=self.after, limit=self.limit, order=self.order, only=only
         )
+
+    def then(self, found: Mapping[str, Folded]) -> tuple[list[Folded], str | None]:
+        """The same of what there was once."""
+        return page_of(found, self.only, after=self.after, limit=self.limit, order=self.order)
 
 
 Order = Literal["key", "-key", "changed", "-changed", "created", "-created"]

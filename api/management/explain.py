@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, JsonValue
 
 from api.http import StrictRoute
-from api.management.context import Reader
+from api.management.moments import PastReader
 from domain.explain import RuleStep, Step, explain
 from domain.project import require_environment
 from domain.values import FlagKey, Model, Slug
@@ -41,10 +41,10 @@ class Answer(BaseModel):
 
 
 @router.post("")
-def explain_evaluation(project: Slug, environment: Slug, body: Question, read: Reader) -> Answer:
-    """Evaluates one flag for a context by what the log says now, step by step. Nothing is counted."""
+def explain_evaluation(project: Slug, environment: Slug, body: Question, read: PastReader) -> Answer:
+    """Evaluates one flag for a context, now or as it was then, step by step. Nothing is counted."""
     require_environment(read.project(project), environment)
-    position = read.parts.store.head()
+    position = read.parts.store.head() if read.at is None else read.at
     closure = Closure(read.parts.store, project, environment, body.flag, until=position)
     found = explain(closure.documents, body.flag, body.context, closure.origins)
     result = found.result

@@ -4,7 +4,8 @@ from fastapi import APIRouter, status
 from pydantic import JsonValue
 
 from api.http import StrictRoute
-from api.management.context import Lister, Reader, Write, Writer
+from api.management.context import Lister, Write, Writer
+from api.management.moments import PastReader
 from api.management.shapes import FlagAnswer, FlagPage, flag_answer
 from commands.models import (
     ArchiveFlag,
@@ -45,15 +46,18 @@ def create_flag(project: Slug, body: FlagDefinition, write: Writer) -> FlagAnswe
 
 
 @router.get("")
-def list_flags(project: Slug, listing: Lister, read: Reader) -> FlagPage:
+def list_flags(project: Slug, listing: Lister, read: PastReader) -> FlagPage:
     """In the order of their keys, unless `sort` says otherwise."""
     found = read.project(project)
-    page, after = listing.of("flag", project)
-    return FlagPage(flags=[flag_answer(each, found) for each in page], next=after, position=listing.position)
+    if read.at is None:
+        (page, after), position = listing.of("flag", project), listing.position
+    else:
+        (page, after), position = listing.then(read.past(project).flags), read.at
+    return FlagPage(flags=[flag_answer(each, found) for each in page], next=after, position=position)
 
 
 @router.get("/{key}")
-def get_flag(project: Slug, key: FlagKey, read: Reader) -> FlagAnswer:
+def get_flag(project: Slug, key: FlagKey, read: PastReader) -> FlagAnswer:
     found = read.project(project)
     return flag_answer(read.one(flag_stream(project, key), f"flag '{key}' in project '{project}'"), found)
 
@@ -95,7 +99,7 @@ def restore_flag(project: Slug, key: FlagKey, write: Writer) -> FlagAnswer:
 
 
 @router.get("/{key}/environments/{environment}")
-def get_targeting(project: Slug, key: FlagKey, environment: Slug, read: Reader) -> Targeting:
+def get_targeting(project: Slug, key: FlagKey, environment: Slug, read: PastReader) -> Targeting:
     require_environment(read.project(project), environment)
     flag = read.one(flag_stream(project, key), f"flag '{key}' in project '{project}'").state
     assert isinstance(flag, Flag)

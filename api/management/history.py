@@ -1,23 +1,47 @@
 """Routes of the history: who changed what, when and why."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel
+from pydantic_core import to_jsonable_python
 
 from api.http import StrictRoute
 from api.management.context import PAGE_LIMIT, NoNul, Parts, Reader, wait_for
+from domain.aggregates import EVOLVE
+from domain.differences import Difference, What, differences
+from domain.envelope import Stamp
+from domain.sentences import sentences
 from domain.values import FlagKey, Slug
-from projections.audit_trail import Entry, Wanted
+from projections.audit_trail import Entry, Wanted, entry_of
+from projections.influences import Influences
 
 router = APIRouter(prefix="/projects/{project}", tags=["history"], route_class=StrictRoute)
 
 Kind = Literal["project", "flag", "segment", "key", "webhook", "change", "plan"]
 
 
+class DifferenceShape(BaseModel):
+    """One thing that differs: what it was and what it is; null where it was not, or is not, there.
+
+    `environment` is empty where it is about all of them; `name` is the variant's, the detail's or the rule's.
+    """
+
+    what: What
+    environment: str
+    name: str
+    before: Any
+    after: Any
+
+
 class HistoryEntry(BaseModel):
-    """One event. `version` counts the changes of the one thing; `data` is what the event says."""
+    """One event. `version` counts the changes of the one thing; `data` is what the event says.
+
+    `sentences` say in plain words what it made different, as `differences` do for machines; both are empty in
+    the history of a whole project.
+    """
 
     position: int
     kind: str
@@ -29,6 +53,8 @@ class HistoryEntry(BaseModel):
     reason: str
     request_id: str
     data: dict[str, Any]
+    sentences: list[str] = []
+    differences: list[DifferenceShape] = []
 
 
 class History(BaseModel):
@@ -47,6 +73,14 @@ class Narrowed(BaseModel):
     before: int | None
     limit: int
     min_position: int
+
+    def takes(self, stamp: Stamp) -> bool:
+        """By author and time."""
+        return (
+            self.actor in {"", stamp.by}
+            and (self.start is None or stamp.at >= self.start)
+            and (self.end is None or stamp.at < self.end)
+        )
 
 
 def narrowed(
@@ -82,8 +116,20 @@ def project_history(project: Slug, which: Narrowing, read: Reader, kind: Kind | 
 
 
 @router.get("/flags/{key}/history")
-def flag_history(project: Slug, key: FlagKey, which: Narrowing, read: Reader) -> History:
+def flag_history(
+    project: Slug,
+    key: FlagKey,
+    which: Narrowing,
+    read: Reader,
+    closure: Annotated[
+        bool,
+        Query(description="all that could have changed its answers: segments and prerequisites too"),
+    ] = False,
+) -> History:
+    """What happened to the flag, or with `closure` to its answers."""
     read.project(project)
+    if closure:
+        return closure_of(read.parts, project, key, which)
     return history_of(read.parts, project, which, kind="flag", key=key)
 
 
@@ -100,10 +146,34 @@ def history_of(parts: Parts, project: str, which: Narrowed, *, kind: str, key: s
     )
     entries = parts.audit.page(wanted, which.limit)
     older = entries[-1].position if len(entries) == which.limit else None
-    return History(entries=[_told(entry) for entry in entries], next=older, position=position)
+    made = _differences(parts, entries) if key else {}
+    told = [entry_shape(entry, made.get(entry.position, ())) for entry in entries]
+    return History(entries=told, next=older, position=position)
 
 
-def _told(entry: Entry) -> HistoryEntry:
+def closure_of(parts: Parts, project: str, key: str, which: Narrowed) -> History:
+    """Straight from the log, so never behind it."""
+    head = parts.store.head()
+    until = head if which.before is None else which.before - 1
+    found = Influences(parts.store, project, key, which.environment, until).of_all_time()
+    wanted = [each for each in reversed(found) if which.takes(each.recorded.stamp)]
+    page = [entry_shape(entry_of(each.recorded), each.differences) for each in wanted[: which.limit]]
+    return History(entries=page, next=page[-1].position if len(wanted) > which.limit else None, position=head)
+
+
+def _differences(parts: Parts, entries: Sequence[Entry]) -> dict[int, tuple[Difference, ...]]:
+    """By position; the entries are of one flag or segment."""
+    if not entries:
+        return {}
+    state: Any = None
+    made: dict[int, tuple[Difference, ...]] = {}
+    for recorded in parts.store.load(entries[0].stream, until=entries[0].position):
+        before, state = state, EVOLVE[recorded.stream.kind](state, recorded.event)
+        made[recorded.position] = differences(before, state)
+    return made
+
+
+def entry_shape(entry: Entry, made: Sequence[Difference] = ()) -> HistoryEntry:
     return HistoryEntry(
         position=entry.position,
         kind=entry.stream.kind,
@@ -115,4 +185,17 @@ def _told(entry: Entry) -> HistoryEntry:
         reason=entry.stamp.reason,
         request_id=entry.stamp.request,
         data=entry.data,
+        sentences=list(sentences(made)),
+        differences=[difference_shape(each) for each in made],
+    )
+
+
+def difference_shape(difference: Difference) -> DifferenceShape:
+    before, after = (to_jsonable_python(each) for each in (difference.before, difference.after))
+    return DifferenceShape(
+        what=difference.what,
+        environment=difference.environment,
+        name=difference.name,
+        before=before,
+        after=after,
     )

@@ -5,6 +5,7 @@ from pydantic import BaseModel
 
 from api.http import StrictRoute
 from api.management.context import Lister, Reader, Writer
+from api.management.moments import PastReader
 from api.management.shapes import SegmentAnswer, SegmentPage, segment_answer
 from commands.models import ArchiveSegment, PutSegment
 from commands.references import flags_using, segments_using
@@ -17,16 +18,17 @@ router = APIRouter(prefix="/projects/{project}/segments", tags=["segments"], rou
 
 
 @router.get("")
-def list_segments(project: Slug, listing: Lister, read: Reader) -> SegmentPage:
+def list_segments(project: Slug, listing: Lister, read: PastReader) -> SegmentPage:
     read.project(project)
-    page, after = listing.of("segment", project)
-    return SegmentPage(
-        segments=[segment_answer(each) for each in page], next=after, position=listing.position
-    )
+    if read.at is None:
+        (page, after), position = listing.of("segment", project), listing.position
+    else:
+        (page, after), position = listing.then(read.past(project).segments), read.at
+    return SegmentPage(segments=[segment_answer(each) for each in page], next=after, position=position)
 
 
 @router.get("/{key}")
-def get_segment(project: Slug, key: FlagKey, read: Reader) -> SegmentAnswer:
+def get_segment(project: Slug, key: FlagKey, read: PastReader) -> SegmentAnswer:
     return segment_answer(read.one(segment_stream(project, key), f"segment '{key}' in project '{project}'"))
 
 

@@ -23,6 +23,7 @@ from projections.audit_trail import AuditTrail
 from projections.aws import dynamodb_client
 from projections.catalogue import Catalogue
 from projections.keys_used import KeysUsed
+from projections.past import Pasts
 from projections.records_table import RecordsTable
 from projections.ruleset_store import RulesetStore
 from projections.stale_flags import FlagsSeen
@@ -70,6 +71,7 @@ def parts(settings: Settings) -> Parts:
         ),
         secret=installation_secret(settings),
         keys_used=keys_used,
+        pasts=Pasts(store),
         background=(key_use, *found.background()),
     )
 

@@ -76,12 +76,14 @@ class RandomCommands:
             self._target(self.flags[-1])
 
     def go_on(self, stopping: threading.Event) -> None:
-        acts, weights = list(ACTS), list(ACTS.values())
         due = time.monotonic()
         while not stopping.wait(max(0.0, due - time.monotonic())):
             due += self.chance.uniform(0, 2 / self.per_second)
-            (act,) = self.chance.choices(acts, weights)
-            act(self)
+            self.act()
+
+    def act(self) -> None:
+        (act,) = self.chance.choices(list(ACTS), list(ACTS.values()))
+        act(self)
 
     def _give(self, command: Command) -> None:
         try:

@@ -29,6 +29,7 @@ FOR_ADMINS_OF_ANYTHING = {
 }
 """What whoever is admin of some project may ask; the rest is up to what they ask for."""
 
+ASKING = ("/explain", "/evaluate")  # what is POSTed and changes nothing
 NOT_FOR_VIEWERS = {
     "/api/v1/projects/{project}/environments/{environment}/analytics/records",
 }
@@ -134,14 +135,14 @@ def test_a_viewer_changes_nothing(client: TestClient, api: Management) -> None:
             refused(answer, 403, f"'{Permission.READ_RECORDS}'")
         elif method == "GET" and path.startswith("/api/v1/projects/{project}"):
             assert answer.status_code != 403, path
-        elif method != "GET" and not path.endswith("/explain"):
+        elif method != "GET" and not path.endswith(ASKING):
             refused(answer, 403, "viewer")
     assert api.store.head() == head
 
 
 def test_a_role_in_one_environment_does_not_reach_another(client: TestClient) -> None:
     for method, path in ROUTES:
-        if method != "GET" and "{environment}" in path and not path.endswith("/explain"):
+        if method != "GET" and "{environment}" in path and not path.endswith(ASKING):
             answer = client.request(method, at(path), json={}, headers={"X-API-Key": "elsewhere"})
             refused(answer, 403, "'production'")
             there = client.request(

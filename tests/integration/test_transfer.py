@@ -11,7 +11,6 @@ from rich.console import Console
 from commands.event_store import EventStore
 from commands.importers import VendorName
 from commands.importers.togglemaster import read
-from commands.importers.vendors import vendor
 from commands.models import ArchiveFlag, CreateFlag, FlagDefinition
 from deploy.settings import Settings
 from deploy.told import Told
@@ -181,7 +180,7 @@ def test_questions_are_answered_in_order(shop: Shop, store: EventStore) -> None:
         {"flag": "api", "context": "u1"},
     ]
     lines = [json.dumps(question) for question in questions]
-    told = [json.loads(line) for line in answers(imported, vendor("togglemaster"), [*lines, "", "{"])]
+    told = [json.loads(line) for line in answers(imported.ruleset(), [*lines, "", "{"])]
     assert told[0]["variant"] in {"on", "off"}
     assert (told[0]["reason"], "errorCode" in told[0]) == ("SPLIT", False)
     assert (told[1]["value"], told[1]["errorCode"]) == (True, "TARGETING_KEY_MISSING")
