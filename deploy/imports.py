@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from commands.importers import VendorName
-from deploy.settings import Settings
+from deploy.settings import Settings, read_settings
 
 app = typer.Typer(
     help="Make the flags of another system, all at once or none; everybody keeps their bucket.",
@@ -81,6 +81,6 @@ def original(
 def _settings() -> Settings:
     from deploy.processes.common import configure_logging
 
-    settings = Settings()
+    settings = read_settings()
     configure_logging(settings)
     return settings
