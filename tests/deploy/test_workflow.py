@@ -38,6 +38,12 @@ def test_it_calls_what_make_can_do() -> None:
     assert called <= targets
 
 
+def test_its_jobs_may_read_the_code_and_no_more() -> None:
+    (workflow,) = documents(WORKFLOW.read_text())
+    assert workflow["permissions"] == {}
+    assert [each["permissions"] for each in workflow["jobs"].values()] == [{"contents": "read"}] * 5
+
+
 def made(step: dict[str, Any]) -> list[str]:
     return re.findall(r"\bmake ([a-z-]+)", step.get("run", ""))
 
