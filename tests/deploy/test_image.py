@@ -125,25 +125,26 @@ def lacking() -> set[str]:
     found = {
         module
         for module, owners in packages_distributions().items()
-        if not {canonical(owner) for owner in owners} & brought_by("togglemaster")
+        if not {canonical(owner) for owner in owners} & brought()
     }
     assert "ministack" in found
     return found
 
 
 @cache
-def brought_by(name: str) -> frozenset[str]:
-    """The distributions that are installed with this one, if none of its extras is asked for."""
-    pending, brought, seen = [Requirement(name)], set[str](), set[str]()
+def brought() -> frozenset[str]:
+    """The distributions that installing us brings, if none of our extras is asked for."""
+    pending = [Requirement(each) for each in PROJECT["project"]["dependencies"]]
+    names, seen = {"togglemaster"}, set[str]()
     while pending:
         wanted = pending.pop()
         if str(wanted) in seen:
             continue
         seen.add(str(wanted))
-        brought.add(canonical(wanted.name))
+        names.add(canonical(wanted.name))
         needs = map(Requirement, distribution(wanted.name).requires or ())
         pending += [each for each in needs if applies(each, {"", *wanted.extras})]
-    return frozenset(brought)
+    return frozenset(names)
 
 
 def applies(requirement: Requirement, extras: set[str]) -> bool:
