@@ -1,5 +1,5 @@
 # Everything below works on a machine that has git, make and Python 3.11 or newer.
-.PHONY: help install run test test-faults check bench bench-engine lock clean
+.PHONY: help install run test test-faults test-deploy lint check sbom bench bench-engine lock clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,12 +31,20 @@ test: install ## Run the test suite against the real parts
 test-faults: install ## Only the bad days: what is killed, lost and doubled, in figures
 	$(BIN)/pytest tests/faults $(addprefix tests/integration/test_,access_matrix.py hostile_bodies.py jwt_corpus.py schemathesis.py slow_clients.py)
 
-check: install ## Linters, types, layers, then the tests
+test-deploy: install ## Only the image, the manifests, Terraform and the workflow
+	$(BIN)/pytest tests/deploy
+
+lint: install ## Linters, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint ## Linters, types, layers, then the tests
 	$(MAKE) test
+
+sbom: install ## Write into sbom.json what the image has in it, as CycloneDX
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o sbom.json requirements.lock
 
 bench: $(BENCH_INSTALLED) ## Serve evaluations beside nginx, uvicorn and FastAPI, and compare: 10 minutes
 	$(BIN)/python -m tests.benchmarks.serving --into .bench
@@ -54,7 +62,7 @@ $(BENCH_INSTALLED): $(INSTALLED) requirements-bench.lock
 	touch $@
 
 lock: ## Resolve the dependencies anew into the lock files
-	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra local pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra local --extra parquet --extra dev pyproject.toml -o requirements-dev.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra engines --extra pictures pyproject.toml -o requirements-bench.lock
 
