@@ -65,7 +65,7 @@ def test_the_addresses_that_processes_are_given_are_those_of_services() -> None:
         url for each in OURS.values() for name, url in each["environment"].items() if name.endswith("_URL")
     ]
     hosts = {re.sub(r"\$\{[^}]*\}", "x", url).rpartition("@")[2].rpartition("//")[2] for url in urls}
-    assert hosts == {"postgres:5432/togglemaster", "valkey:6379/0", "aws:4566"}
+    assert hosts == {"postgres:5432/togglemaster", "valkey:6379/0", "aws:4566", "evaluation:8081"}
     assert {host.partition(":")[0] for host in hosts} <= SERVICES.keys()
 
 
