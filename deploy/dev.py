@@ -206,6 +206,8 @@ class Platform:
     def _start(self, name: str) -> None:
         port = dict(zip(("management", "evaluation"), self.ports, strict=True)).get(name)
         environment = self.environment | ({"TOGGLEMASTER_PORT": str(port)} if port else {})
+        if first := environment.get("TOGGLEMASTER_METRICS_PORT"):  # from there on, one for each worker
+            environment["TOGGLEMASTER_METRICS_PORT"] = str(int(first) + list(COMMANDS).index(name))
         self.children[name] = self._popen(name, COMMANDS[name], environment)
         self.began[name] = time.monotonic()
 

@@ -124,7 +124,7 @@ class Settings(BaseSettings):
         None,
         ge=1,
         le=65535,
-        description="port on which the consumer has its metrics; empty, as several may run on one machine",
+        description="port of a worker's metrics and health; empty, as several workers may run on one machine",
     )
     idempotency_hours: float = Field(
         24.0,

@@ -24,6 +24,7 @@ from projections.usage_table import CountRow, FlagAsked, Minute, Natural, Outcom
 from workers.evaluation_store import Batch
 from workers.held_messages import HeldMessages
 from workers.original_messages import OriginalMessage
+from workers.pulse import Pulse
 
 if TYPE_CHECKING:  # type stubs, which are installed for development only
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -105,6 +106,7 @@ class Consumer:
         self.failures = 0
         self.batches = 0
         self.batch_seconds = 0.0  # from received to deleted, in all
+        self.pulse = Pulse(f"consumer of {queue.name}")
         self._queue = queue
         self._store = store
         self._wait_seconds = wait_seconds
@@ -119,6 +121,7 @@ class Consumer:
             while not stop.is_set():
                 try:
                     self._take(stop)
+                    self.pulse.works()
                     back_off.reset()
                 except Exception as problem:
                     self._failed("SQS", problem)
@@ -214,6 +217,7 @@ class Consumer:
 
     def _failed(self, what: str, problem: Exception) -> None:
         self.failures += 1
+        self.pulse.fails(f"{what} failed: {_reason(problem)}")
         log.warning("%s failed, trying again: %s", what, _reason(problem))
 
 

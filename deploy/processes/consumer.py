@@ -26,7 +26,8 @@ def run(settings: Settings) -> None:
     """Until SIGTERM or SIGINT; what it has received by then it finishes, unless that takes too long."""
     stop = until_signalled()
     consumers, compactor, queue_metrics = build(settings)
-    serve_metrics(settings, ConsumerMetrics(consumers, compactor), queue_metrics)
+    collectors = [ConsumerMetrics(consumers, compactor), queue_metrics]
+    serve_metrics(settings, "consumer", [each.pulse for each in consumers], collectors, stop)
     work = [*(consumer.run for consumer in consumers), compactor.run]
     threads = [threading.Thread(target=each, args=[stop], daemon=True) for each in work]
     if settings.metrics_port is not None:
