@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -90,8 +90,8 @@ def processes(given: Mapping[str, str], commands: Mapping[str, tuple[str, ...]])
     set_up(settings(given))
     ports = {name: free_port() for name in commands}
     with ExitStack() as started, httpx.Client(trust_env=False, timeout=10) as client:
-        for name, command in commands.items():
-            started.enter_context(process(command, dict(given), ports[name]))
+        running = [process(command, given, ports[name]) for name, command in commands.items()]
+        started.callback(end, running)
         found = Processes({name: f"http://127.0.0.1:{port}" for name, port in ports.items()}, client)
         for name in commands:
             eventually(lambda name=name: found.is_up(name), START_SECONDS)  # type: ignore[misc]
@@ -103,14 +103,15 @@ def settings(given: Mapping[str, str]) -> Settings:
     return Settings.model_validate(fields)
 
 
-@contextmanager
-def process(
-    command: tuple[str, ...], given: dict[str, str], port: int
-) -> Iterator["subprocess.Popen[bytes]"]:
+def process(command: tuple[str, ...], given: Mapping[str, str], port: int) -> "subprocess.Popen[bytes]":
     ports = {"TOGGLEMASTER_PORT": str(port), "TOGGLEMASTER_METRICS_PORT": str(port)}
-    popen = subprocess.Popen([sys.executable, "-m", "deploy.cli", *command], env=os.environ | given | ports)
-    try:
-        yield popen
-    finally:
-        popen.terminate()
-        popen.wait(STOP_SECONDS)
+    return subprocess.Popen(
+        [sys.executable, "-m", "deploy.cli", *command], env=os.environ | dict(given) | ports
+    )
+
+
+def end(running: Sequence["subprocess.Popen[bytes]"]) -> None:
+    for each in running:
+        each.terminate()
+    for each in running:
+        each.wait(STOP_SECONDS)

@@ -1,24 +1,45 @@
-"""What every process says of itself, and that the documentation says the same."""
+"""What every process says of itself, and that documentation, dashboard and alerts ask for nothing else."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import psycopg
 import pytest
+import yaml
 from redis import Redis
 
 from deploy.embedded import Stack
 from tests.integration.evaluator import eventually
 from tests.integration.exported import COMMANDS, Processes, environment, processes
+from tests.integration.promql import Series, Wrong, check, exported
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| `(togglemaster_\w+)` \| (\w+) \|(.*?)\| (.*?) \|", re.MULTILINE)
+OBSERVABILITY = ROOT / "deploy" / "observability"
+ALERTS = OBSERVABILITY / "alerts.yaml"
+RULES: list[dict[str, Any]] = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
+DASHBOARD: dict[str, Any] = json.loads((OBSERVABILITY / "dashboard.json").read_text())
+CHARTS = [each for each in DASHBOARD["panels"] if each["type"] != "row"]
+WORTH_AN_ALERT = {
+    "ServerErrors",
+    "ProcessMissing",
+    "ProjectionStuck",
+    "NoProjectorConfirms",
+    "EvaluatorStale",
+    "FrozenStreams",
+    "DeadLetters",
+    "EvaluationsDropped",
+    "SpoolUnsent",
+    "ConsumerBehind",
+}
 USUAL = {"process_resident_memory_bytes", "process_open_fds", "python_info", "python_gc_collections_total"}
 
 
@@ -134,3 +155,64 @@ def test_a_taken_port_is_told_in_a_sentence(running: Processes, stack: Stack) ->
     assert told.returncode == 1
     assert "set TOGGLEMASTER_METRICS_PORT to a port that is free" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+@pytest.fixture(scope="module")
+def series(running: Processes) -> dict[str, Series]:
+    return exported(family for process in COMMANDS for family in running.metrics(process).values())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[each["alert"] for each in RULES])
+def test_an_alert_asks_for_what_there_is_and_says_what_to_do(
+    rule: dict[str, Any], series: dict[str, Series]
+) -> None:
+    labels = check(rule["expr"], series)
+    said = rule["annotations"]
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert len(said["runbook"]) > 80
+    assert set(re.findall(r"\$labels\.(\w+)", said["summary"])) <= labels
+
+
+def test_there_is_an_alert_for_everything_that_is_worth_one() -> None:
+    names = [each["alert"] for each in RULES]
+    assert {f"ToggleMaster{each}" for each in WORTH_AN_ALERT} <= set(names)
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=[each["title"] for each in CHARTS])
+def test_a_chart_asks_for_what_there_is(chart: dict[str, Any], series: dict[str, Series]) -> None:
+    assert chart["targets"]
+    for target in chart["targets"]:
+        labels = check(target["expr"].replace("$__rate_interval", "1m"), series)
+        assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= labels
+
+
+def test_the_dashboard_can_be_imported_wherever_prometheus_is_called() -> None:
+    assert {each["id"] for each in DASHBOARD["panels"]} == set(range(1, len(DASHBOARD["panels"]) + 1))
+    (variable,) = DASHBOARD["templating"]["list"]
+    assert (variable["name"], variable["type"]) == ("datasource", "datasource")
+    assert {each["datasource"]["uid"] for each in CHARTS} == {"${datasource}"}
+    assert all(each["description"] for each in CHARTS)
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("togglemaster_ruleset_position_total", "nothing exports"),
+        ('togglemaster_http_request_seconds_count{code="500"}', "no label code"),
+        ('togglemaster_build_info{process="worker"}', "never has process=worker"),
+        ("sum by (queue) (togglemaster_log_head)", "no labels"),
+        ("histogram_quantile(0.5, togglemaster_http_request_seconds_count)", "no labels"),
+    ],
+)
+def test_what_is_not_exported_would_be_found(
+    expression: str, problem: str, series: dict[str, Series]
+) -> None:
+    with pytest.raises(Wrong, match=problem):
+        check(expression, series)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on this machine")
+def test_prometheus_itself_takes_the_rules() -> None:
+    ran = subprocess.run(["promtool", "check", "rules", str(ALERTS)], capture_output=True, check=False)  # noqa: S607 - wherever it is
+    assert ran.returncode == 0, ran.stdout
