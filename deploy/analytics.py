@@ -56,7 +56,7 @@ def forget(
 
 
 def settings() -> Settings:
-    from deploy.processes.common import configure_logging
+    from deploy.logs import configure_logging
 
     found = Settings()
     configure_logging(found)

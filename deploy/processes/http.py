@@ -45,6 +45,7 @@ def serve(
         host=settings.host,
         port=settings.port or port,
         log_level=settings.log_level,
+        log_config=None,  # as all others
         access_log=False,  # subjects and keys never reach a log
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

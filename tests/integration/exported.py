@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -21,7 +22,7 @@ from tests.integration.evaluator import eventually
 ADMIN = "an administrator's key"
 HTTP = {"management": ("serve", "management"), "evaluation": ("serve", "evaluation")}
 WORKERS = {name: ("work", name) for name in ("projector", "consumer", "scheduler", "webhooks")}
-COMMANDS: Mapping[str, tuple[str, ...]] = {**HTTP, **WORKERS}
+COMMANDS: Mapping[str, tuple[str, ...]] = {**HTTP, **WORKERS, "canary": ("canary",)}
 START_SECONDS = 60
 STOP_SECONDS = 30
 
@@ -30,6 +31,7 @@ STOP_SECONDS = 30
 class Processes:
     urls: Mapping[str, str]
     client: httpx.Client
+    running: Mapping[str, "subprocess.Popen[bytes]"]
 
     def get(self, process: str, path: str) -> httpx.Response:
         return self.client.get(f"{self.urls[process]}{path}")
@@ -81,6 +83,7 @@ def environment(stack: Stack, postgres_url: str) -> dict[str, str]:
         "TOGGLEMASTER_USAGE_TABLE": f"usage-{name}",
         "TOGGLEMASTER_RECORDS_TABLE": f"records-{name}",
         "TOGGLEMASTER_QUEUE_WAIT_SECONDS": "1",
+        "TOGGLEMASTER_CANARY_SECONDS": "5",
     }
 
 
@@ -88,13 +91,16 @@ def environment(stack: Stack, postgres_url: str) -> dict[str, str]:
 def processes(given: Mapping[str, str], commands: Mapping[str, tuple[str, ...]]) -> Iterator[Processes]:
     """Set up and started together; SIGTERM at the end."""
     set_up(settings(given))
-    ports = {name: free_port() for name in commands}
+    urls = {name: f"http://127.0.0.1:{free_port()}" for name in commands}
+    apis = {f"TOGGLEMASTER_CANARY_{name.upper()}_URL": urls[name] for name in HTTP}
     with ExitStack() as started, httpx.Client(trust_env=False, timeout=10) as client:
-        running = [process(command, given, ports[name]) for name, command in commands.items()]
-        started.callback(end, running)
-        found = Processes({name: f"http://127.0.0.1:{port}" for name, port in ports.items()}, client)
+        running = {
+            name: process(command, {**given, **apis}, urls[name]) for name, command in commands.items()
+        }
+        started.callback(end, running.values())
+        found = Processes(urls, client, running)
         for name in commands:
-            eventually(lambda name=name: found.is_up(name), START_SECONDS)  # type: ignore[misc]
+            eventually(partial(found.is_up, name), START_SECONDS)
         yield found
 
 
@@ -103,14 +109,15 @@ def settings(given: Mapping[str, str]) -> Settings:
     return Settings.model_validate(fields)
 
 
-def process(command: tuple[str, ...], given: Mapping[str, str], port: int) -> "subprocess.Popen[bytes]":
-    ports = {"TOGGLEMASTER_PORT": str(port), "TOGGLEMASTER_METRICS_PORT": str(port)}
+def process(command: tuple[str, ...], given: Mapping[str, str], url: str) -> "subprocess.Popen[bytes]":
+    port = url.rpartition(":")[2]
+    ports = {"TOGGLEMASTER_PORT": port, "TOGGLEMASTER_METRICS_PORT": port}
     return subprocess.Popen(
         [sys.executable, "-m", "deploy.cli", *command], env=os.environ | dict(given) | ports
     )
 
 
-def end(running: Sequence["subprocess.Popen[bytes]"]) -> None:
+def end(running: Collection["subprocess.Popen[bytes]"]) -> None:
     for each in running:
         each.terminate()
     for each in running:
