@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -23,6 +24,7 @@ from projections.records_table import Record, oldest_kept
 from projections.usage_table import CountRow, FlagAsked, Minute, Natural, Outcome, Producer, oldest_taken
 from workers.evaluation_store import Batch
 from workers.held_messages import HeldMessages
+from workers.messages import TRACE_ATTRIBUTE
 from workers.original_messages import OriginalMessage
 from workers.pulse import Pulse
 
@@ -62,10 +64,20 @@ class Received(NamedTuple):
     counts: Sequence[CountRow]
     records: Sequence[Record]
     originals: Sequence[OriginalEvent] = ()
+    trace: str = ""
 
 
 class Store(Protocol):
     def write(self, batch: Batch, /) -> None: ...
+
+
+Around = Callable[[Sequence[str]], AbstractContextManager[object]]
+"""Given the traces of messages, what to store them within."""
+
+
+def _nothing_around(traces: Sequence[str]) -> AbstractContextManager[object]:
+    del traces
+    return nullcontext()
 
 
 class BackOff:
@@ -94,6 +106,7 @@ class Consumer:
         wait_seconds: int = WAIT_SECONDS,
         visibility_seconds: float = VISIBILITY_SECONDS,
         clock: Callable[[], float] = time.time,
+        around: Around = _nothing_around,
     ) -> None:
         """The client has to wait longer for an answer than `wait_seconds`."""
         self.received = 0
@@ -112,6 +125,7 @@ class Consumer:
         self._wait_seconds = wait_seconds
         self._visibility_seconds = visibility_seconds
         self._clock = clock
+        self._around = around
         self._held = HeldMessages(queue, visibility_seconds, self._failed)
 
     def run(self, stop: threading.Event) -> None:
@@ -131,7 +145,8 @@ class Consumer:
         messages = self._receive()
         if messages:
             began = time.monotonic()
-            with self._held.holding([message.receipt for message in messages]):
+            traces = [message.trace for message in messages if message.trace]
+            with self._held.holding([message.receipt for message in messages]), self._around(traces):
                 self._delete(self._stored(messages, stop))
             self.batches += 1
             self.batch_seconds += time.monotonic() - began
@@ -140,7 +155,7 @@ class Consumer:
         answer = self._queue.sqs.receive_message(
             QueueUrl=self._queue.url,
             MaxNumberOfMessages=RECEIVE_MESSAGES,
-            MessageAttributeNames=[FIRST_ID],
+            MessageAttributeNames=[FIRST_ID, TRACE_ATTRIBUTE],
             VisibilityTimeout=max(1, round(self._visibility_seconds)),
             WaitTimeSeconds=self._wait_seconds,
         )
@@ -233,13 +248,18 @@ def parse(message: "MessageTypeDef") -> Received:
         event_id = first_id(message)
         counts, records = original.count_rows(event_id), original.records(event_id)
         return Received(id_, receipt, counts, records, [original.event(event_id)])
-    return Received(id_, receipt, ours.count_rows(), ours.records)
+    trace = _attribute(message, TRACE_ATTRIBUTE)
+    return Received(id_, receipt, ours.count_rows(), ours.records, trace=trace)
 
 
 def first_id(message: "MessageTypeDef") -> str:
     """A message that was sent again from the dead-letter queue has another id than it had."""
-    attributes = message.get("MessageAttributes", {})
-    return attributes[FIRST_ID]["StringValue"] if FIRST_ID in attributes else message["MessageId"]
+    return _attribute(message, FIRST_ID) or message["MessageId"]
+
+
+def _attribute(message: "MessageTypeDef", name: str) -> str:
+    found = message.get("MessageAttributes", {}).get(name)
+    return found["StringValue"] if found else ""
 
 
 def newest(rows: Iterable[CountRow]) -> list[CountRow]:
