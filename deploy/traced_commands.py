@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from commands.event_store import Append, EventStore, Once, Outcome
@@ -16,7 +15,6 @@ if TYPE_CHECKING:  # OpenTelemetry is an extra
 
 
 def traced_commands(log: EventStore, tracing: "Tracing") -> Commands:
-    @dataclass(frozen=True)
     class Traced(Commands):
         def _execute(
             self, commands: Sequence[Command], stamp: Stamp, expected: int | None, once: Once | None

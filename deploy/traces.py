@@ -36,6 +36,8 @@ from workers.sender import SqsPublisher
 if TYPE_CHECKING:  # type stubs, which are installed for development only
     from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
 
+TIMEOUTS = ("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT")
+EXPORT_SECONDS = 2.0  # a process that stops sends its last spans, and is given 10 seconds in all
 UNTRACED = ("/health/", "/metrics")
 Attributes = Mapping[str, str | int | Sequence[str]]
 CONTEXT = TraceContextTextMapPropagator()
@@ -47,7 +49,8 @@ def exporting(process: str) -> "Tracing":
     provider = TracerProvider(
         resource=Resource.create({"service.name": name, "service.version": build_version()})
     )
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    patience = None if any(map(os.environ.get, TIMEOUTS)) else EXPORT_SECONDS
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=patience)))
     return Tracing(provider)
 
 

@@ -3,9 +3,11 @@
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -37,6 +39,7 @@ from workers.sender import BATCH_BYTES, BATCH_ENTRIES
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 GIVEN = {"traceparent": f"00-{TRACE}-{PARENT}-01", "X-API-Key": ADMIN}
 FLAGS = "/api/v1/projects/default/flags"
+STOP_SECONDS = 8.0  # less than whoever stops a process waits
 SQS_BATCH_BYTES = 256 * 1024
 
 
@@ -225,6 +228,20 @@ def test_spans_reach_a_collector_over_http(collector: Collector, monkeypatch: py
     assert path == "/v1/traces"
     assert names["service.name"] == "togglemaster-consumer"
     assert [each.name for scope in resource.scope_spans for each in scope.spans] == ["work"]
+
+
+def test_a_collector_that_says_nothing_does_not_keep_a_process_from_stopping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        found = tracing("consumer")
+        assert found is not None
+        with found.span("work", {}):
+            pass
+        began = time.monotonic()
+        found.close()
+        assert time.monotonic() - began < STOP_SECONDS
 
 
 def test_without_an_endpoint_no_exporter_is_loaded() -> None:
