@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
+from redis import Redis
 
 from api.management.app import create_app
 from commands.event_store import EventStore
@@ -31,6 +32,7 @@ from deploy.settings import Settings
 from deploy.telemetry import tracing
 from deploy.traces import Tracing
 from tests.integration.analytics import WAIT_SECONDS, Analytics, eventually, message
+from tests.integration.exported import COMMANDS, environment, processes
 from tests.integration.management import ADMIN, BOOLEAN, close
 from workers.consumer import Consumer
 from workers.evaluation_store import EvaluationStore
@@ -201,6 +203,17 @@ class Collector(ThreadingHTTPServer):
                 pass
 
         super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def spans(self) -> dict[str, tuple[str, bytes]]:
+        """Of each name the first, with its process and its trace."""
+        found: dict[str, tuple[str, bytes]] = {}
+        for _, exported in list(self.got):
+            for resource in exported.resource_spans:
+                names = {each.key: each.value.string_value for each in resource.resource.attributes}
+                for span in (span for scope in resource.scope_spans for span in scope.spans):
+                    found.setdefault(span.name, (names["service.name"], span.trace_id))
+        return found
 
 
 @pytest.fixture
@@ -215,19 +228,34 @@ def collector() -> Iterator[Collector]:
 
 
 def test_spans_reach_a_collector_over_http(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
-    endpoint = f"http://127.0.0.1:{collector.server_address[1]}"
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     found = tracing("consumer")
     assert found is not None
     with found.span("work", {"n": 1}):
         pass
     found.close()
-    ((path, exported),) = collector.got
-    (resource,) = exported.resource_spans
-    names = {each.key: each.value.string_value for each in resource.resource.attributes}
-    assert path == "/v1/traces"
-    assert names["service.name"] == "togglemaster-consumer"
-    assert [each.name for scope in resource.scope_spans for each in scope.spans] == ["work"]
+    assert [path for path, _ in collector.got] == ["/v1/traces"]
+    assert {name: process for name, (process, _) in collector.spans().items()} == {
+        "work": "togglemaster-consumer"
+    }
+
+
+def test_processes_that_are_told_of_a_collector_send_it_one_trace_from_evaluator_to_consumer(
+    stack: Stack, postgres_url: str, redis: Redis, collector: Collector
+) -> None:
+    assert not redis.dbsize()
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    needed = {name: COMMANDS[name] for name in ("management", "evaluation", "projector", "consumer")}
+    with processes(environment(stack, postgres_url) | endpoint, needed) as found:
+        found.evaluate_one()
+        eventually(lambda: {"send evaluations", "process evaluations"} <= set(collector.spans()))
+    spans = collector.spans()
+    assert spans["send evaluations"][0] == "togglemaster-evaluation"
+    assert spans["process evaluations"] == ("togglemaster-consumer", spans["send evaluations"][1])
+    assert spans["command CreateFlag"] == (
+        "togglemaster-management",
+        spans["POST /projects/{project}/flags"][1],
+    )
 
 
 def test_a_collector_that_says_nothing_does_not_keep_a_process_from_stopping(
