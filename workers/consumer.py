@@ -33,6 +33,9 @@ if TYPE_CHECKING:  # type stubs, which are installed for development only
 
 RECEIVE_MESSAGES = 10  # SQS's limit for ReceiveMessage
 WAIT_SECONDS = 5  # at most 20 for SQS; a stop is noticed after this long
+STUCK_SECONDS = (
+    600.0  # a batch may be long on its way into a slow DynamoDB, and a restart costs it a delivery
+)
 FIRST_BACK_OFF_SECONDS = 0.5
 LONGEST_BACK_OFF_SECONDS = 10.0
 FIRST_ID = "first-id"  # attribute of a message that was sent again: the id it had before
@@ -119,7 +122,7 @@ class Consumer:
         self.failures = 0
         self.batches = 0
         self.batch_seconds = 0.0  # from received to deleted, in all
-        self.pulse = Pulse(f"consumer of {queue.name}")
+        self.pulse = Pulse(f"consumer of {queue.name}", STUCK_SECONDS)
         self._queue = queue
         self._store = store
         self._wait_seconds = wait_seconds

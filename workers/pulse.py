@@ -2,12 +2,16 @@
 
 from time import monotonic
 
+STUCK_SECONDS = 90.0  # PostgreSQL is given 30 s for one thing, and a turn may ask it twice
+
 
 class Pulse:
     """Of one loop; asked from other threads. `problem` is empty while all is well."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, stuck_seconds: float = STUCK_SECONDS) -> None:
+        """A loop that stands still for longer than `stuck_seconds` is taken for stuck."""
         self.name = name
+        self.stuck_seconds = stuck_seconds
         self.problem = "has done nothing yet"
         self.failures = 0
         self._moved_at = monotonic()

@@ -5,7 +5,6 @@ import json
 import pytest
 from prometheus_client import Metric
 
-from deploy.processes import worker_metrics
 from deploy.processes.worker_metrics import Answer, Sampled, live, ready
 from workers.pulse import Pulse
 
@@ -14,13 +13,9 @@ def said(answer: Answer) -> str:
     return str(json.loads(answer.body).get("problem", ""))
 
 
-def test_a_loop_that_stands_still_is_not_live_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    moving, still = Pulse("moving"), Pulse("still")
-    monkeypatch.setattr(worker_metrics, "STUCK_SECONDS", -1.0)
-    monkeypatch.setattr(moving, "still_seconds", lambda: -2.0)
-    answer = live([moving, still])
-    assert answer.status == 503
-    assert said(answer) == "still: stands still for 0 s"
+def test_a_loop_that_stands_still_is_not_live_and_is_named() -> None:
+    answer = live([Pulse("moving"), Pulse("still", stuck_seconds=-1)])
+    assert (answer.status, said(answer)) == (503, "still: stands still for 0 s")
 
 
 def test_a_loop_that_fails_is_live_but_not_ready() -> None:
