@@ -62,8 +62,8 @@ $(BENCH_INSTALLED): $(INSTALLED) requirements-bench.lock
 	touch $@
 
 lock: ## Resolve the dependencies anew into the lock files
-	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements.lock
-	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra local --extra parquet --extra dev pyproject.toml -o requirements-dev.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra telemetry pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra local --extra parquet --extra telemetry --extra dev pyproject.toml -o requirements-dev.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra engines --extra pictures pyproject.toml -o requirements-bench.lock
 
 clean: ## Remove what install made

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.current import CURRENT_REQUEST
 from api.strict_json import BODY_BYTES_AT_MOST, BadJson, parse
 from api.timings import Timings
 
@@ -65,6 +66,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         scope["request_id"] = request_id_for(dict(scope["headers"]).get(b"x-request-id", b""))
+        CURRENT_REQUEST.set(scope["request_id"])  # for this request's own task, which ends with it
         began, status = perf_counter(), 500
 
         async def send_with_id(message: Message) -> None:

@@ -42,6 +42,7 @@ DIRECT: Mapping[type[Command], Handler] = {
 HANDLERS: Mapping[type[Command], Handler] = {**DIRECT, **on_changes.handlers(DIRECT)}
 SALT_BYTES = 8  # as many salts as there are buckets could meet by chance once in 10**9 flags
 ATTEMPTS = 40  # a command is decided again when another one was first; 50 at once on one flag all get through
+NOWHERE: Mapping[Stream, int] = MappingProxyType({})
 PAUSE_SECONDS = 0.002  # an append takes about 1 ms, so whoever was late looks again after a few of them
 
 
@@ -106,7 +107,7 @@ class Commands:
         stamp: Stamp,
         expected: int | None,
         once: Once | None,
-        standing: Mapping[Stream, int] = MappingProxyType({}),
+        standing: Mapping[Stream, int] = NOWHERE,
     ) -> list[Folded]:
         for attempt in range(1, ATTEMPTS + 1):
             if once and (outcome := self.log.outcome(once)):

@@ -56,7 +56,7 @@ def forget(
 
 
 def settings() -> Settings:
-    from deploy.processes.common import configure_logging
+    from deploy.logs import configure_logging
 
     found = read_settings()
     configure_logging(found)

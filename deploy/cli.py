@@ -147,6 +147,21 @@ def work_scheduler() -> None:
     run(_settings())
 
 
+@app.command()
+def canary(
+    once: Annotated[
+        bool, typer.Option("--once", help="Flip once and say how long it took; exits 1 when it failed.")
+    ] = False,
+) -> None:
+    """Flip a flag of its own every minute, and measure until the evaluation API serves it."""
+    from deploy.processes.canary import run, run_once
+
+    if once:
+        out.print(f"served {run_once(_settings()):.3f} s after the command was answered", highlight=False)
+    else:
+        run(_settings())
+
+
 @projections.command("rebuild")
 def projections_rebuild(
     rollback: Annotated[
@@ -247,7 +262,7 @@ def evaluate_file(
 
 
 def _settings() -> Settings:
-    from deploy.processes.common import configure_logging
+    from deploy.logs import configure_logging
 
     settings = read_settings()
     configure_logging(settings)

@@ -227,7 +227,10 @@ class Platform:
         return other
 
     def _start(self, name: str) -> None:
-        self.children[name] = self._popen(name, COMMANDS[name], self.environment | self._listening(name))
+        environment = self.environment | self._listening(name)
+        if first := environment.get("TOGGLEMASTER_METRICS_PORT"):  # from there on, one for each worker
+            environment["TOGGLEMASTER_METRICS_PORT"] = str(int(first) + list(COMMANDS).index(name))
+        self.children[name] = self._popen(name, COMMANDS[name], environment)
         self.began[name] = time.monotonic()
 
     def _listening(self, name: str) -> dict[str, str]:

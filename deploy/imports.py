@@ -79,7 +79,7 @@ def original(
 
 
 def _settings() -> Settings:
-    from deploy.processes.common import configure_logging
+    from deploy.logs import configure_logging
 
     settings = read_settings()
     configure_logging(settings)

@@ -162,15 +162,39 @@ class Settings(BaseSettings):
     )
     metrics_port: Port | None = Field(
         None,
-        description="port on which the consumer has its metrics; empty, as several may run on one machine",
+        description="port of a worker's metrics and health; empty, as several workers may run on one machine",
     )
     idempotency_hours: float = Field(
         24.0,
         gt=0,
         description="how long a request with an Idempotency-Key is remembered; clients retry for less",
     )
+    canary_management_url: str = Field(
+        f"http://127.0.0.1:{MANAGEMENT_PORT}", description="where the canary gives its commands"
+    )
+    canary_key: str = Field(
+        "",
+        description="its access token there; empty means the administrator's key, enough on a laptop",
+    )
+    canary_evaluation_url: str = Field(
+        f"http://127.0.0.1:{EVALUATION_PORT}", description="where the canary asks what is served"
+    )
+    canary_evaluation_key: str = Field(
+        "",
+        description="its server key there; empty, as it can make one for a day each time it starts",
+    )
+    canary_seconds: float = Field(
+        60.0, gt=0, description="how often the canary flips its flag; each flip is an event that is kept"
+    )
+    canary_limit_seconds: float = Field(
+        5.0, gt=0, description="how soon a flip has to be served, before it counts as failed"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="what is written to standard error"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text",
+        description="how: text for whoever reads along, or a JSON object a line for what collects logs",
     )
 
     @classmethod

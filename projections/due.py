@@ -1,5 +1,7 @@
 """What is to happen at a time that was given beforehand: scheduled changes and the next steps of plans."""
 
+from dataclasses import dataclass
+
 from domain.change import Change
 from domain.envelope import Recorded, Stream
 from domain.plan import Plan
@@ -28,6 +30,22 @@ SELECT kind, project, key FROM togglemaster_due_1
 WHERE at <= clock_timestamp() ORDER BY at, position LIMIT %s
 """
 
+WAITING = """
+SELECT count(*) FILTER (WHERE at <= clock_timestamp()) AS due,
+    count(*) FILTER (WHERE at > clock_timestamp()) AS later,
+    greatest(0, extract(epoch FROM clock_timestamp() - min(at)))::float8 AS overdue_seconds
+FROM togglemaster_due_1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much is due and not done, how much will be, and for how long the first has been due."""
+
+    due: int
+    later: int
+    overdue_seconds: float
+
 
 class Due(PostgresView):
     """Thread-safe. Raises ViewUnavailable when PostgreSQL cannot be reached."""
@@ -48,3 +66,9 @@ class Due(PostgresView):
         """What is due by PostgreSQL's clock, the earliest first."""
         with self.connection() as connection:
             return [Stream(**row) for row in connection.execute(NOW, (limit,))]
+
+    def waiting(self) -> Waiting:
+        with self.connection() as connection:
+            row = connection.execute(WAITING).fetchone()
+        assert row is not None
+        return Waiting(row["due"], row["later"], row["overdue_seconds"] or 0.0)

@@ -36,6 +36,7 @@ class Projector:
     """Any number may run at once: a batch is written only from the position it was read for."""
 
     def __init__(self, log: Log, view: View) -> None:
+        self.batches = self.events = 0  # that were written here, for metrics
         self.view = view
         self._read = log.read_each if view.takes_unreadable else log.read
         self._folds = Folds(log)
@@ -60,6 +61,8 @@ class Projector:
                 self.view.write(list(batch), self._folds, after=after)
         except Moved:
             return len(batch)
+        self.batches += bool(batch)
+        self.events += len(batch)
         self._expected = batch[-1].position if batch else after
         return len(batch)
 

@@ -84,6 +84,25 @@ SET position = %(reached)s, next_attempt = clock_timestamp(), lease = NULL, leas
 
 STATE = "SELECT * FROM togglemaster_webhook_deliveries_1 WHERE project = %s AND id = %s"
 
+BACKLOG = """
+SELECT count(*) FILTER (WHERE NOT paused AND position < %(head)s) AS pending,
+    count(*) FILTER (WHERE NOT paused AND failures > 0) AS failing,
+    count(*) FILTER (WHERE paused) AS paused,
+    min(position) FILTER (WHERE NOT paused AND position < %(head)s) AS after
+FROM togglemaster_webhook_deliveries_1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many webhooks are behind the head of the log, are failing, and are paused; of those behind, the
+    furthest has been told of everything up to `after`."""
+
+    pending: int
+    failing: int
+    paused: int
+    after: int | None
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -156,6 +175,11 @@ class WebhookDeliveries(PostgresView):
             return None
         fields = {name: row[name] for name in DeliveryState.__slots__}
         return DeliveryState(**fields | {"next_attempt": row["next_attempt"] if row["failures"] else None})
+
+    def backlog(self, head: int) -> Backlog:
+        row = self._one(BACKLOG, {"head": head})
+        assert row is not None
+        return Backlog(**row)
 
     def _one(self, query: str, parameters: Any) -> dict[str, Any] | None:
         with self.connection() as connection:

@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -23,13 +24,18 @@ from projections.records_table import Record, oldest_kept
 from projections.usage_table import CountRow, FlagAsked, Minute, Natural, Outcome, Producer, oldest_taken
 from workers.evaluation_store import Batch
 from workers.held_messages import HeldMessages
+from workers.messages import TRACE_ATTRIBUTE
 from workers.original_messages import OriginalMessage
+from workers.pulse import Pulse
 
 if TYPE_CHECKING:  # type stubs, which are installed for development only
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 RECEIVE_MESSAGES = 10  # SQS's limit for ReceiveMessage
 WAIT_SECONDS = 5  # at most 20 for SQS; a stop is noticed after this long
+STUCK_SECONDS = (
+    600.0  # a batch may be long on its way into a slow DynamoDB, and a restart costs it a delivery
+)
 FIRST_BACK_OFF_SECONDS = 0.5
 LONGEST_BACK_OFF_SECONDS = 10.0
 FIRST_ID = "first-id"  # attribute of a message that was sent again: the id it had before
@@ -61,10 +67,20 @@ class Received(NamedTuple):
     counts: Sequence[CountRow]
     records: Sequence[Record]
     originals: Sequence[OriginalEvent] = ()
+    trace: str = ""
 
 
 class Store(Protocol):
     def write(self, batch: Batch, /) -> None: ...
+
+
+Around = Callable[[Sequence[str]], AbstractContextManager[object]]
+"""Given the traces of messages, what to store them within."""
+
+
+def _nothing_around(traces: Sequence[str]) -> AbstractContextManager[object]:
+    del traces
+    return nullcontext()
 
 
 class BackOff:
@@ -93,6 +109,7 @@ class Consumer:
         wait_seconds: int = WAIT_SECONDS,
         visibility_seconds: float = VISIBILITY_SECONDS,
         clock: Callable[[], float] = time.time,
+        around: Around = _nothing_around,
     ) -> None:
         """The client has to wait longer for an answer than `wait_seconds`."""
         self.received = 0
@@ -105,11 +122,13 @@ class Consumer:
         self.failures = 0
         self.batches = 0
         self.batch_seconds = 0.0  # from received to deleted, in all
+        self.pulse = Pulse(f"consumer of {queue.name}", STUCK_SECONDS)
         self._queue = queue
         self._store = store
         self._wait_seconds = wait_seconds
         self._visibility_seconds = visibility_seconds
         self._clock = clock
+        self._around = around
         self._held = HeldMessages(queue, visibility_seconds, self._failed)
 
     def run(self, stop: threading.Event) -> None:
@@ -119,6 +138,7 @@ class Consumer:
             while not stop.is_set():
                 try:
                     self._take(stop)
+                    self.pulse.works()
                     back_off.reset()
                 except Exception as problem:
                     self._failed("SQS", problem)
@@ -128,7 +148,8 @@ class Consumer:
         messages = self._receive()
         if messages:
             began = time.monotonic()
-            with self._held.holding([message.receipt for message in messages]):
+            traces = [message.trace for message in messages if message.trace]
+            with self._held.holding([message.receipt for message in messages]), self._around(traces):
                 self._delete(self._stored(messages, stop))
             self.batches += 1
             self.batch_seconds += time.monotonic() - began
@@ -137,7 +158,7 @@ class Consumer:
         answer = self._queue.sqs.receive_message(
             QueueUrl=self._queue.url,
             MaxNumberOfMessages=RECEIVE_MESSAGES,
-            MessageAttributeNames=[FIRST_ID],
+            MessageAttributeNames=[FIRST_ID, TRACE_ATTRIBUTE],
             VisibilityTimeout=max(1, round(self._visibility_seconds)),
             WaitTimeSeconds=self._wait_seconds,
         )
@@ -214,6 +235,7 @@ class Consumer:
 
     def _failed(self, what: str, problem: Exception) -> None:
         self.failures += 1
+        self.pulse.fails(f"{what} failed: {_reason(problem)}")
         log.warning("%s failed, trying again: %s", what, _reason(problem))
 
 
@@ -229,13 +251,18 @@ def parse(message: "MessageTypeDef") -> Received:
         event_id = first_id(message)
         counts, records = original.count_rows(event_id), original.records(event_id)
         return Received(id_, receipt, counts, records, [original.event(event_id)])
-    return Received(id_, receipt, ours.count_rows(), ours.records)
+    trace = _attribute(message, TRACE_ATTRIBUTE)
+    return Received(id_, receipt, ours.count_rows(), ours.records, trace=trace)
 
 
 def first_id(message: "MessageTypeDef") -> str:
     """A message that was sent again from the dead-letter queue has another id than it had."""
-    attributes = message.get("MessageAttributes", {})
-    return attributes[FIRST_ID]["StringValue"] if FIRST_ID in attributes else message["MessageId"]
+    return _attribute(message, FIRST_ID) or message["MessageId"]
+
+
+def _attribute(message: "MessageTypeDef", name: str) -> str:
+    found = message.get("MessageAttributes", {}).get(name)
+    return found["StringValue"] if found else ""
 
 
 def newest(rows: Iterable[CountRow]) -> list[CountRow]:

@@ -22,6 +22,7 @@ import orjson
 
 VERSION = 1
 KIND = "evaluations"
+TRACE_ATTRIBUTE = "traceparent"  # W3C Trace Context, where there are traces
 MESSAGE_ROWS = 500  # about 50 kB: five messages fill a batch of 256 KiB, and more rows gain nothing
 
 

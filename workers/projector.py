@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
+from typing import Protocol
 
 from redis import RedisError
 from redis.exceptions import OutOfMemoryError
@@ -17,6 +18,7 @@ from projections.postgres_views import PostgresView, ViewUnavailable
 from projections.projector import BATCH, NoLiveGeneration, Projector, RulesetView
 from projections.rebuild import NotRebuilt, can_thaw, rebuild
 from projections.ruleset_store import Fenced, RulesetStore
+from workers.pulse import Pulse
 
 POLL_SECONDS = 0.25  # how late a view may be when no NOTIFY arrives
 RETRY_SECONDS = 0.25
@@ -35,39 +37,66 @@ def run_projector(
     stopping: threading.Event,
     at_leisure: Callable[[], None] = lambda: None,
 ) -> None:
-    """One thread a view, so that one that cannot be written does not hold up the others.
+    """As `Projection`, which says more."""
+    Projection(store, rulesets, views, stopping, at_leisure).run()
+
+
+class Loop(Protocol):
+    """One view's."""
+
+    pulse: Pulse
+    projector: Projector
+
+    def run(self) -> None: ...
+
+
+class Projection:
+    """All views of a process, with what is for metrics in them.
 
     `at_leisure` is called when there is nothing to do, and now and then when there always is.
     """
-    ruleset = _Ruleset(store, rulesets, stopping, at_leisure)
-    threads = [
-        threading.Thread(target=ruleset.run, name="ruleset"),
-        *(threading.Thread(target=_follow, args=(store, view, stopping), name=view.name) for view in views),
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+
+    def __init__(
+        self,
+        store: EventStore,
+        rulesets: RulesetStore,
+        views: Sequence[PostgresView],
+        stopping: threading.Event,
+        at_leisure: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.ruleset = RulesetLoop(store, rulesets, stopping, at_leisure)
+        self.loops: list[Loop] = [self.ruleset, *(ViewLoop(store, view, stopping) for view in views)]
+
+    def run(self) -> None:
+        """One thread a view, so that one that cannot be written does not hold up the others."""
+        threads = [threading.Thread(target=each.run, name=each.pulse.name) for each in self.loops]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
 
 class Alarm:
     """Says a problem when it begins, now and then while it lasts, and when it is over."""
 
-    def __init__(self, name: str) -> None:
-        self._name, self._problem, self._said_at = name, "", 0.0
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse, self._name = pulse, pulse.name
+        self._problem, self._said_at = "", 0.0
 
     def say(self, problem: str, level: int = logging.WARNING) -> None:
+        self._pulse.fails(problem)
         if problem != self._problem or monotonic() - self._said_at > SAID_AGAIN_SECONDS:
             log.log(level, "%s: %s", self._name, problem)
             self._problem, self._said_at = problem, monotonic()
 
     def over(self) -> None:
+        self._pulse.works()
         if self._problem:
             log.warning("%s: no longer: %s", self._name, self._problem)
             self._problem = ""
 
 
-class _Ruleset:
+class RulesetLoop:
     """The model in Redis, written by whichever process holds the lease; the others look now and then."""
 
     def __init__(
@@ -79,11 +108,12 @@ class _Ruleset:
     ) -> None:
         self._store, self._rulesets, self._stopping = store, rulesets, stopping
         self._at_leisure, self._leisure_at = at_leisure, monotonic()
-        self._lease = rulesets.projector_lease()
-        self._view = RulesetView(rulesets, lease=self._lease)
-        self._projector = Projector(store, self._view)
+        self.lease = rulesets.projector_lease()
+        self.pulse = Pulse("ruleset")
+        self._view = RulesetView(rulesets, lease=self.lease)
+        self.projector = Projector(store, self._view)
         self._listener = Listener(store.url)
-        self._trouble, self._eviction = Alarm("ruleset"), Alarm("ruleset")
+        self._trouble, self._eviction = Alarm(self.pulse), Alarm(Pulse("ruleset"))
         self._looked_at_policy = -POLICY_SECONDS
         self._looked_for_thaw = False
         self._looked_at = 0.0
@@ -91,8 +121,9 @@ class _Ruleset:
 
     def run(self) -> None:
         heard = False
-        with Beating(self._lease) as beating:
+        with Beating(self.lease) as beating:
             while not self._stopping.is_set():
+                self.pulse.moves()
                 trusting, heard = heard, False
                 try:
                     heard = self._step(beating, trusting)
@@ -116,7 +147,7 @@ class _Ruleset:
         trusting = heard and monotonic() - self._looked_at < LOOK_SECONDS
         if not trusting:
             self._look_at_model()
-        applied = self._projector.step(trusting=trusting)
+        applied = self.projector.step(trusting=trusting)
         self._trouble.over()
         if applied < BATCH:
             self._confirm()
@@ -141,7 +172,7 @@ class _Ruleset:
         self._look_at_policy()
         if self._rulesets.live() is None:
             log.warning("ruleset: Redis is empty, filling it from the log")
-            rebuild(self._store, self._rulesets, tolerant=True)
+            self._rebuild()
         self._thaw()
 
     def _thaw(self) -> None:
@@ -149,8 +180,12 @@ class _Ruleset:
         if not self._looked_for_thaw:
             if can_thaw(self._store, self._rulesets):
                 log.warning("ruleset: what was frozen can be projected now, making it anew")
-                rebuild(self._store, self._rulesets, tolerant=True)
+                self._rebuild()
             self._looked_for_thaw = True
+
+    def _rebuild(self) -> None:
+        """It may take minutes, and moves with every page."""
+        rebuild(self._store, self._rulesets, lambda *_: self.pulse.moves(), tolerant=True)
 
     def _look_at_policy(self) -> None:
         if monotonic() - self._looked_at_policy < POLICY_SECONDS:
@@ -176,26 +211,32 @@ class _Ruleset:
                 log.debug("ruleset", exc_info=problem)
 
 
-def _follow(store: EventStore, view: PostgresView, stopping: threading.Event) -> None:
-    projector, listener, trouble = Projector(store, view), Listener(store.url), Alarm(view.name)
-    while not stopping.is_set():
-        try:
-            view.create_tables()
-            _project(projector, listener, stopping, trouble.over)
-        except (StoreUnavailable, ViewUnavailable) as problem:
-            trouble.say(f"{problem}; trying again")
-        except Exception:
-            log.exception("%s: an event cannot be projected; trying again", view.name)
-        stopping.wait(RETRY_SECONDS)
-    listener.close()
+class ViewLoop:
+    """A view in PostgreSQL."""
 
+    def __init__(self, store: EventStore, view: PostgresView, stopping: threading.Event) -> None:
+        self.pulse = Pulse(view.name)
+        self.projector = Projector(store, view)
+        self._view, self._stopping = view, stopping
+        self._listener, self._trouble = Listener(store.url), Alarm(self.pulse)
 
-def _project(
-    projector: Projector, listener: Listener, stopping: threading.Event, works: Callable[[], None]
-) -> None:
-    heard = False
-    while not stopping.is_set():
-        applied = projector.step(trusting=heard)
-        works()
-        if applied < BATCH:
-            heard = listener.wait(POLL_SECONDS)
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._view.create_tables()
+                self._follow()
+            except (StoreUnavailable, ViewUnavailable) as problem:
+                self._trouble.say(f"{problem}; trying again")
+            except Exception:
+                self.pulse.fails("an event cannot be projected; the log says which")
+                log.exception("%s: an event cannot be projected; trying again", self.pulse.name)
+            self._stopping.wait(RETRY_SECONDS)
+        self._listener.close()
+
+    def _follow(self) -> None:
+        heard = False
+        while not self._stopping.is_set():
+            applied = self.projector.step(trusting=heard)
+            self._trouble.over()
+            if applied < BATCH:
+                heard = self._listener.wait(POLL_SECONDS)

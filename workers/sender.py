@@ -1,16 +1,19 @@
 """Messages on their way to SQS, in batches, sent again until they are taken."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from projections.aws import Queue
 from workers.messages import chunks
 
+if TYPE_CHECKING:  # type stubs, which are installed for development only
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef, SendMessageBatchRequestEntryTypeDef
+
 BATCH_ENTRIES = 10  # SQS's limit for SendMessageBatch
 # SQS's limit for a message and for a batch: 1 MiB today, says SendMessageBatch at docs.aws.amazon.com, and
 # this until 2025, which queues made before may still have as their MaximumMessageSize. More gains little.
-BATCH_BYTES = 256 * 1024
+BATCH_BYTES = 254 * 1024  # the rest is for attributes: ten times a name, a type and a trace
 
 log = logging.getLogger(__name__)
 
@@ -24,15 +27,23 @@ class SqsPublisher:
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
 
+    def attributes(self) -> "Mapping[str, MessageAttributeValueTypeDef]":
+        """Of every message."""
+        return {}
+
     def send(self, batch: Sequence[bytes]) -> list[bytes]:
-        answer = self._queue.sqs.send_message_batch(
-            QueueUrl=self._queue.url,
-            Entries=[{"Id": str(n), "MessageBody": message.decode()} for n, message in enumerate(batch)],
-        )
+        entries = [self._entry(str(n), message) for n, message in enumerate(batch)]
+        answer = self._queue.sqs.send_message_batch(QueueUrl=self._queue.url, Entries=entries)
         failed = answer.get("Failed", [])
         for code in {each["Code"] for each in failed}:
             log.warning("SQS refused a message of evaluations: %s", code)
         return [batch[int(each["Id"])] for each in failed]
+
+    def _entry(self, id_: str, message: bytes) -> "SendMessageBatchRequestEntryTypeDef":
+        entry: SendMessageBatchRequestEntryTypeDef = {"Id": id_, "MessageBody": message.decode()}
+        if attributes := self.attributes():
+            entry["MessageAttributes"] = attributes
+        return entry
 
 
 class Sender:

@@ -27,6 +27,7 @@ from projections.postgres_views import ViewUnavailable
 from projections.projector import Projector
 from projections.webhook_deliveries import Lease, WebhookDeliveries
 from workers.outbound import WHOLE_SECONDS
+from workers.pulse import Pulse
 from workers.webhook_messages import Attempt, Sender, message_of
 
 POLL_SECONDS = 0.25  # how late an event may be when no NOTIFY arrives
@@ -50,6 +51,19 @@ def delay_after(failures: int) -> float:
     return longest * random.uniform(0.5, 1)  # noqa: S311 - so that not all come back at once
 
 
+class Attempts:
+    """Counted by many threads, for metrics."""
+
+    def __init__(self) -> None:
+        self.delivered = self.failed = 0
+        self._lock = threading.Lock()
+
+    def add(self, attempt: Attempt) -> None:
+        with self._lock:
+            self.delivered += attempt.delivered
+            self.failed += not attempt.delivered
+
+
 @dataclass
 class WebhookWorker:
     store: EventStore
@@ -60,6 +74,8 @@ class WebhookWorker:
     lease_seconds: float = LEASE_SECONDS
     delay: Callable[[int], float] = delay_after
     stopping: threading.Event = field(default_factory=threading.Event)
+    pulse: Pulse = field(default_factory=lambda: Pulse("webhooks"))
+    attempts: Attempts = field(default_factory=Attempts)
     _busy: dict[Future[None], Lease] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -72,15 +88,19 @@ class WebhookWorker:
                     self._work(roster, listener, pool)
                 except (StoreUnavailable, ViewUnavailable) as problem:
                     log.warning("webhooks: %s; trying again", problem)
+                    self.pulse.fails(str(problem))
                 except Exception:
                     log.exception("webhooks: something failed that should not; trying again")
+                    self.pulse.fails("something failed that should not; the log says what")
                 self.stopping.wait(RETRY_SECONDS)
         listener.close()
 
     def _work(self, roster: Projector, listener: Listener, pool: ThreadPoolExecutor) -> None:
         while not self.stopping.is_set():
-            roster.catch_up()
+            while roster.step():
+                self.pulse.moves()
             self._hand_out(pool)
+            self.pulse.works()
             listener.wait(POLL_SECONDS)
 
     def _hand_out(self, pool: ThreadPoolExecutor) -> None:
@@ -133,7 +153,9 @@ class WebhookWorker:
         return cast("Webhook", folded.state)
 
     def _send(self, webhook: Webhook, recorded: Recorded) -> Attempt:
-        return self.sender.send(webhook, message_of(recorded), utc_now())
+        attempt = self.sender.send(webhook, message_of(recorded), utc_now())
+        self.attempts.add(attempt)
+        return attempt
 
     def _failed(self, lease: Lease, reached: int, attempt: Attempt) -> None:
         delay = self.delay(lease.failures + 1)

@@ -8,7 +8,6 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
-from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.exceptions import HTTPException
@@ -19,6 +18,7 @@ from api.evaluation.answers import Answers
 from api.evaluation.event_streams import open_streams
 from api.evaluation.fast_lane import FastLane
 from api.evaluation.parts import Parts
+from api.process_metrics import process_registry
 from workers.evaluations import EvaluationRecorder
 
 CORS: dict[str, Any] = {
@@ -46,7 +46,7 @@ def create_app(parts: Parts, *, cors_origins: Sequence[str] = ("*",)) -> FastAPI
     app.include_router(ofrep.router)
     app.include_router(event_streams.router)
     app.router.routes.extend(original.ROUTES)
-    registry = CollectorRegistry()
+    registry = process_registry("evaluation")
     registry.register(Figures(app, parts))
     timings = http.install(app, registry, lambda: _readiness(parts))
     cors = CORSMiddleware(app, allow_origins=cors_origins, **CORS)

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from prometheus_client import CollectorRegistry
 
 from api import http, problems
 from api.management import (
@@ -31,6 +30,7 @@ from api.management import (
 )
 from api.management.context import Parts
 from api.management.description import describe
+from api.process_metrics import process_registry
 from commands.event_store import StoreUnavailable
 
 ROUTERS = (
@@ -69,7 +69,7 @@ def create_app(parts: Parts) -> FastAPI:
         api.include_router(router)
     app.include_router(api)
     app.include_router(sign_in.public)
-    http.install(app, CollectorRegistry(), lambda: _readiness(app.state.parts))
+    http.install(app, process_registry("management"), lambda: _readiness(app.state.parts))
     setattr(app, "openapi", partial(describe, app))  # noqa: B010 - as FastAPI has it done, but for its type
     return app
 

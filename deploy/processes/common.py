@@ -1,6 +1,5 @@
 """What several processes are started with."""
 
-import logging
 import signal
 import threading
 
@@ -36,13 +35,6 @@ def redis_client(settings: Settings, seconds: float) -> Redis:
         socket_connect_timeout=seconds,
         retry=Retry(NoBackoff(), 0),
     )
-
-
-def configure_logging(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("botocore").setLevel(logging.WARNING)  # it announces where it found credentials
 
 
 def until_signalled() -> threading.Event:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from redis import Redis
@@ -13,6 +14,7 @@ from api.evaluation.parts import Parts
 from deploy.processes.collector import no_full_collection, set_aside_survivors
 from deploy.processes.common import NotConfigured, redis_client
 from deploy.settings import Settings
+from deploy.telemetry import tracing
 from projections.aws import Queue, sqs_client
 from projections.copy_keeper import CopyKeeper
 from projections.follower import Follower
@@ -21,6 +23,9 @@ from projections.last_known_good import LastKnownGood
 from workers.evaluations import EvaluationRecorder
 from workers.key_use import KeyUse
 from workers.sender import Publisher, SqsPublisher
+
+if TYPE_CHECKING:  # OpenTelemetry is an extra
+    from deploy.traces import Tracing
 
 MEGABYTE = 1024 * 1024
 INSTALLATION_LENGTH = 16  # of a file's name; no two addresses share them by chance
@@ -32,15 +37,19 @@ def build(settings: Settings) -> FastAPI:
     redis = redis_client(settings, REDIS_SECONDS)
     set_aside_survivors()
     follower = Follower(redis, copies(settings, redis), no_full_collection)
-    key_use, recorder = KeyUse(KeysUsed(redis)), recorder_of(settings)
-    return create_app(Parts(follower, recorder, key_use, settings.requests_per_second, settings.public_url))
+    traces = tracing("evaluation")
+    key_use, recorder = KeyUse(KeysUsed(redis)), recorder_of(settings, traces)
+    app = create_app(Parts(follower, recorder, key_use, settings.requests_per_second, settings.public_url))
+    if traces:
+        app.add_middleware(traces.requests)
+    return app
 
 
-def recorder_of(settings: Settings) -> EvaluationRecorder:
+def recorder_of(settings: Settings, traces: "Tracing | None" = None) -> EvaluationRecorder:
     """Raises NotConfigured where the spool cannot be written to."""
     try:
         return EvaluationRecorder(
-            LatePublisher(lambda: publisher(settings)),
+            LatePublisher(lambda: publisher(settings, traces)),
             spool_dir=Path(settings.spool_dir) if settings.spool_dir else None,
             records=settings.records,
             secret=settings.secret or settings.admin_key,
@@ -66,9 +75,9 @@ class LatePublisher:
         return self._make().send(batch)
 
 
-def publisher(settings: Settings) -> Publisher:
-    sqs = sqs_client(settings.aws_endpoint_url, settings.aws_region)
-    return SqsPublisher(Queue(sqs, settings.queue_name))
+def publisher(settings: Settings, traces: "Tracing | None" = None) -> Publisher:
+    queue = Queue(sqs_client(settings.aws_endpoint_url, settings.aws_region), settings.queue_name)
+    return traces.publisher(queue) if traces else SqsPublisher(queue)
 
 
 def copies(settings: Settings, redis: Redis) -> CopyKeeper | None:

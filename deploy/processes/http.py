@@ -51,6 +51,7 @@ def serve(
     config = uvicorn.Config(
         app,
         log_level=settings.log_level,
+        log_config=None,  # as all others
         access_log=False,  # subjects and keys never reach a log
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

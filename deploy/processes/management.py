@@ -1,6 +1,7 @@
 """The management process."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -19,6 +20,8 @@ from deploy.processes.common import NotConfigured, installation_secret, redis_cl
 from deploy.processes.people import people
 from deploy.processes.webhooks import sender
 from deploy.settings import Settings
+from deploy.telemetry import tracing
+from deploy.traced_commands import TracedEventStore, traced_commands
 from projections.audit_trail import AuditTrail
 from projections.aws import dynamodb_client
 from projections.catalogue import Catalogue
@@ -32,32 +35,39 @@ from projections.usage_reader import UsageReader
 from projections.webhook_deliveries import WebhookDeliveries
 from workers.key_use import KeyUse
 
+if TYPE_CHECKING:  # OpenTelemetry is an extra
+    from deploy.traces import Tracing
+
 REDIS_SECONDS = 0.25  # nothing but when keys were last used is asked there, and nobody waits long for that
 
 
 def build(settings: Settings) -> FastAPI:
     """Connects to nothing yet. Raises NotConfigured without an administrator's key."""
     set_aside_survivors()  # or a chart of a month waits a tenth of a second for it, now and then
-    found = parts(settings)
+    traces = tracing("management")
+    found = parts(settings, traces)
     facade = original(settings, found)
     app = create_app(replace(found, background=(*found.background, facade)))
     legacy.install(app, facade)
+    if traces:
+        app.add_middleware(traces.requests)
     return app
 
 
-def parts(settings: Settings) -> Parts:
+def parts(settings: Settings, traces: "Tracing | None" = None) -> Parts:
     if not settings.admin_key:
         raise NotConfigured(
             "the management API needs an administrator's key: set TOGGLEMASTER_ADMIN_KEY"
             " (`togglemaster key` makes one)"
         )
-    store = EventStore(settings.postgres_url, settings.postgres_seconds)
+    where = settings.postgres_url, settings.postgres_seconds
+    store = TracedEventStore(*where, traces) if traces else EventStore(*where)
     found = people(settings, store)
     keys_used = KeysUsed(redis_client(settings, REDIS_SECONDS))
     key_use = KeyUse(keys_used)
     return Parts(
         store=store,
-        commands=Commands(store),
+        commands=traced_commands(store, traces) if traces else Commands(store),
         catalogue=Catalogue(settings.postgres_url, settings.postgres_seconds),
         audit=AuditTrail(settings.postgres_url, settings.postgres_seconds),
         analytics=analytics(settings),

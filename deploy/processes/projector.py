@@ -8,13 +8,16 @@ from redis import RedisError
 from commands.event_store import EventStore
 from deploy.processes.collector import collect_at_leisure
 from deploy.processes.common import PATIENCE_SECONDS, redis_client, until_signalled
+from deploy.processes.projector_metrics import Model, Positions, ProjectionMetrics
+from deploy.processes.worker_metrics import Sampled, serve_metrics
 from deploy.settings import Settings
 from deploy.told import Told
 from projections.audit_trail import AuditTrail
 from projections.catalogue import Catalogue
 from projections.eviction import eviction_policy, what_is_wrong
+from projections.postgres_views import PostgresView
 from projections.ruleset_store import RulesetStore
-from workers.projector import run_projector
+from workers.projector import Projection
 
 POSTGRES_VIEWS = (Catalogue, AuditTrail)
 REDIS_SECONDS = 2.0  # writing a large batch may take Redis a moment
@@ -43,9 +46,18 @@ def run(settings: Settings) -> None:
     except (RedisError, OSError) as problem:
         log.warning("Redis at TOGGLEMASTER_REDIS_URL: %s; trying again", problem)
     with closing(EventStore(settings.postgres_url, PATIENCE_SECONDS)) as store, ExitStack() as open_views:
-        views = [
+        views: list[PostgresView] = [
             open_views.enter_context(closing(view(settings.postgres_url, PATIENCE_SECONDS)))
             for view in POSTGRES_VIEWS
         ]
+        stop = until_signalled()
         # A change would wait a fifth of a second for the garbage collector, now and then.
-        run_projector(store, model, views, until_signalled(), collect_at_leisure())
+        projection = Projection(store, model, views, stop, collect_at_leisure())
+        pulses = [each.pulse for each in projection.loops]
+        collectors = [
+            ProjectionMetrics(projection),
+            Sampled(Positions(store, model, views)),
+            Sampled(Model(model)),
+        ]
+        serve_metrics(settings, "projector", pulses, collectors, stop)
+        projection.run()

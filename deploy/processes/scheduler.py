@@ -4,6 +4,8 @@ from contextlib import closing
 
 from commands.event_store import EventStore
 from deploy.processes.common import until_signalled
+from deploy.processes.scheduler_metrics import DueMetrics, SchedulerMetrics
+from deploy.processes.worker_metrics import Sampled, serve_metrics
 from deploy.settings import Settings
 from projections.due import Due
 from workers.scheduler import Scheduler
@@ -18,4 +20,7 @@ def run(settings: Settings) -> None:
         closing(Due(settings.postgres_url)) as due,
     ):
         keep = settings.idempotency_hours * SECONDS_AN_HOUR
-        Scheduler(store, due, keep_requests_seconds=keep).run(until_signalled())
+        stop, scheduler = until_signalled(), Scheduler(store, due, keep_requests_seconds=keep)
+        collectors = [SchedulerMetrics(scheduler), Sampled(DueMetrics(due))]
+        serve_metrics(settings, "scheduler", [scheduler.pulse], collectors, stop)
+        scheduler.run(stop)

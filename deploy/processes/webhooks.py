@@ -4,6 +4,8 @@ from contextlib import closing
 
 from commands.event_store import EventStore
 from deploy.processes.common import PATIENCE_SECONDS, installation_secret, until_signalled
+from deploy.processes.webhooks_metrics import BacklogMetrics, WebhookMetrics
+from deploy.processes.worker_metrics import Sampled, serve_metrics
 from deploy.settings import Settings
 from projections.webhook_deliveries import WebhookDeliveries
 from workers.outbound import Outbound
@@ -22,4 +24,7 @@ def run(settings: Settings) -> None:
         closing(EventStore(settings.postgres_url, PATIENCE_SECONDS)) as store,
         closing(WebhookDeliveries(settings.postgres_url, PATIENCE_SECONDS)) as deliveries,
     ):
-        WebhookWorker(store, deliveries, sender(settings), stopping=until_signalled()).run()
+        worker = WebhookWorker(store, deliveries, sender(settings), stopping=until_signalled())
+        collectors = [WebhookMetrics(worker), Sampled(BacklogMetrics(store, deliveries))]
+        serve_metrics(settings, "webhooks", [worker.pulse], collectors, worker.stopping)
+        worker.run()

@@ -199,7 +199,7 @@ def test_while_sqs_is_away_the_consumer_asks_again(sqs: Stubber, caplog: pytest.
 
 def test_it_asks_for_ten_messages_and_waits_for_them(sqs: Stubber) -> None:
     wanted: dict[str, Any] = {"QueueUrl": "q", "MaxNumberOfMessages": 10, "WaitTimeSeconds": 20}
-    wanted |= {"VisibilityTimeout": 30, "MessageAttributeNames": ["first-id"]}
+    wanted |= {"VisibilityTimeout": 30, "MessageAttributeNames": ["first-id", "traceparent"]}
     sqs.add_response("receive_message", received(), wanted)
     sqs.add_response("delete_message_batch", DELETED, {"QueueUrl": "q", "Entries": ANY})
     stop = threading.Event()
