@@ -46,11 +46,11 @@ def evaluate_flags(project: Slug, environment: Slug, body: Question, read: PastR
     ruleset = past.ruleset(environment)
     keys = sorted(body.flags or ruleset.flags)
     answers = [(key, evaluate(ruleset, key, body.context)) for key in keys]
-    flags = [_answered(key, each, body.context, past.position) for key, each in answers]
+    flags = [answered(key, each, body.context, past.position) for key, each in answers]
     return Answers(position=past.position, flags=flags)
 
 
-def _answered(key: str, result: Evaluation, context: dict[str, JsonValue], position: int) -> Answered:
+def answered(key: str, result: Evaluation, context: dict[str, JsonValue], position: int) -> Answered:
     return Answered(
         flag=key,
         value=result.value,

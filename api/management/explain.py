@@ -1,9 +1,10 @@
 """The route that tells how an answer comes about."""
 
 from fastapi import APIRouter
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
 from api.http import StrictRoute
+from api.management.evaluate import Answered, answered
 from api.management.moments import PastReader
 from domain.explain import RuleStep, Step, explain
 from domain.project import require_environment
@@ -22,19 +23,12 @@ class Question(Model):
     context: dict[str, JsonValue] = {}  # noqa: RUF012 - pydantic copies it
 
 
-class Answer(BaseModel):
+class Answer(Answered):
     """What the evaluation API answers, and how it comes about: rules and conditions in the order of asking.
 
     `prerequisites` are the conditions that other flags asked on this one's behalf.
     """
 
-    flag: str
-    value: JsonValue
-    variant: str | None
-    reason: str
-    errorCode: str | None  # noqa: N815 - OpenFeature's own spelling, here and below
-    errorDetails: str | None  # noqa: N815
-    metadata: dict[str, str | int]
     position: int
     rules: tuple[RuleStep, ...]
     prerequisites: tuple[Step, ...]
@@ -47,15 +41,8 @@ def explain_evaluation(project: Slug, environment: Slug, body: Question, read: P
     position = read.parts.store.head() if read.at is None else read.at
     closure = Closure(read.parts.store, project, environment, body.flag, until=position)
     found = explain(closure.documents, body.flag, body.context, closure.origins)
-    result = found.result
     return Answer(
-        flag=body.flag,
-        value=result.value,
-        variant=result.variant,
-        reason=result.reason,
-        errorCode=result.error_code,
-        errorDetails=result.error_details,
-        metadata=result.metadata(body.context, position),
+        **dict(answered(body.flag, found.result, body.context, position)),
         position=position,
         rules=found.rules,
         prerequisites=found.prerequisites,
