@@ -9,6 +9,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from commands.original.views import SAMPLE_TAG
 from deploy.told import Told
 
 REQUEST_SECONDS = 5
@@ -20,7 +21,7 @@ DEFINITION = {
     "type": "boolean",
     "variants": {"on": True, "off": False},
     "description": "A sample: on for everybody in Brazil, and for half of everybody else",
-    "tags": ["sample"],
+    "tags": [SAMPLE_TAG],
     "client_visible": True,
 }
 TARGETING = {

@@ -28,6 +28,7 @@ from domain.values import FlagType
 
 TARGETING_EVENTS = get_args(TargetingEvent)
 PROJECT, ENVIRONMENT = "default", "production"
+SAMPLE_TAG = "sample"
 TARGETING: Mapping[str, Any] = {"type": "TARGETING"}
 """What stands for a rule where the targeting is one that the original could not have."""
 
@@ -71,8 +72,8 @@ class View:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether the name is taken by a flag that the original could not have had."""
-        return self.state is not None and self.state.type is not FlagType.BOOLEAN
+        """Whether the name is taken by a flag that the original's clients are not shown."""
+        return self.state is not None and not _is_shown(self.state)
 
 
 class Moment(NamedTuple):
@@ -97,7 +98,7 @@ def view_of(log: Sequence[Recorded]) -> View:
     if folded is None:
         return View()
     flag, moments = cast("Flag", folded.state), _moments(log)
-    if flag.type is not FlagType.BOOLEAN:
+    if not _is_shown(flag):
         return View(flag, folded.version, folded.position)
     shown = None if flag.archived else _flag_view(flag, moments)
     return View(flag, folded.version, folded.position, shown, _rule_view(flag, moments))
@@ -106,9 +107,14 @@ def view_of(log: Sequence[Recorded]) -> View:
 def flag_of(log: Sequence[Recorded]) -> FlagView | None:
     """As `view_of` has it, for whoever lists many and asks for no rules."""
     flag = cast("Flag", folded.state) if (folded := fold_all(log)) else None
-    if flag is None or flag.archived or flag.type is not FlagType.BOOLEAN:
+    if flag is None or flag.archived or not _is_shown(flag):
         return None
     return _flag_view(flag, _moments(log))
+
+
+def _is_shown(flag: Flag) -> bool:
+    """Not what the original could not have had, nor what `togglemaster dev` made to try it out."""
+    return flag.type is FlagType.BOOLEAN and SAMPLE_TAG not in flag.tags
 
 
 def variants_of(flag: Flag) -> Variants | None:

@@ -23,6 +23,7 @@ from commands.models import (
     FlagDetails,
     TurnFlagOn,
 )
+from deploy.samples import DEFINITION
 from domain.access import digest
 from domain.envelope import Stamp, flag_stream
 from domain.values import FlagType
@@ -211,6 +212,12 @@ def test_only_boolean_flags_are_shown_and_others_keep_their_names(client: Client
     error(client.ask("GET", "/flags/colour"), 404, "Flag não encontrada")
     error(client.ask("DELETE", "/flags/colour"), 404, "Flag não encontrada")
     error(client.ask("POST", "/flags", {"name": "colour"}), 409, "Flag 'colour' já existe")
+
+
+def test_the_sample_that_dev_makes_is_nobodys_flag(client: Client) -> None:
+    give(client, CreateFlag(project="default", definition=FlagDefinition.model_validate(DEFINITION)))
+    gave(client.ask("GET", "/flags"), 200, "[]\n")
+    error(client.ask("GET", f"/flags/{DEFINITION['key']}"), 404, "Flag não encontrada")
 
 
 @pytest.mark.parametrize(
