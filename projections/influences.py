@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from heapq import merge
 from typing import Protocol
 
-from domain.aggregates import EVOLVE
+from domain.aggregates import EVOLVE, Folded
 from domain.differences import Difference, differences
 from domain.envelope import Recorded, Stream, flag_stream, segment_stream
 from domain.flag import Flag
 from domain.references import flags_asked, segments_asked, segments_asked_by
+from domain.ruleset import DocumentName, Ruleset
 from domain.segment import Segment
 from domain.values import same
-from projections.documents import flag_document, segment_document
+from projections.documents import documents_of, flag_document, segment_document
 
 State = Flag | Segment
 NO_ENVIRONMENT = ""  # where no targeting was ever changed, every flag has what it began with
@@ -55,20 +56,31 @@ class Influences:
 
     def of_all_time(self) -> list[Influence]:
         """The oldest first. An event of another flag or a segment counts while the flag depended on that."""
+        return [influence for influence, _ in self.with_rulesets()]
+
+    def with_rulesets(self) -> Iterator[tuple[Influence, Ruleset]]:
+        """Each with what the flag depends on, as it was then; with nothing where no environment is named."""
         root = flag_stream(self.project, self.key)
         self._gather(root)
         asks: dict[Stream, frozenset[Stream]] = {}
         reached: frozenset[Stream] = frozenset({root})
-        found = []
+        ruleset = Ruleset()
         for step in merge(*self._histories.values(), key=lambda each: each.recorded.position):
             stream = step.recorded.stream
             before = reached
             if asks.get(stream) != step.asks:
                 asks[stream] = step.asks
                 reached = _reached(root, asks)
+            ruleset = ruleset.updated(self._documents(step))
             if stream in before | reached and self._matters(step):
-                found.append(Influence(step.recorded, self._told(step)))
-        return found
+                yield Influence(step.recorded, self._told(step)), ruleset
+
+    def _documents(self, step: _Step) -> Iterator[tuple[DocumentName, str | None]]:
+        if self.environment:
+            folded = _folded(step)
+            for place, text in documents_of(folded, [self.environment]).items():
+                kind, _, key = place.field.partition("/")
+                yield (kind, key), text
 
     def _gather(self, root: Stream) -> None:
         """The histories of all that the flag ever depended on."""
@@ -123,6 +135,12 @@ class Influences:
         return tuple(
             each for each in found if not self.environment or each.environment in {"", self.environment}
         )
+
+
+def _folded(step: _Step) -> Folded:
+    recorded = step.recorded
+    stamp, position = recorded.stamp, recorded.position
+    return Folded(recorded.stream, step.after, recorded.version, position, position, stamp, stamp)
 
 
 def _same(one: object, other: object) -> bool:

@@ -122,6 +122,8 @@ FLAGS = [
     Step("GET", PROJECT + "/diff", query={"environment": "production", "other": "staging"}),
     Step("POST", ENVIRONMENT + "/promote", {"from": "staging", "flags": ["dark-mode"]}),
     Step("POST", PROJECT + "/undo", {"position": 18, "preview": True}),
+    Step("GET", TARGETING + "/blame"),
+    Step("POST", TARGETING + "/bisect", {"contexts": [{"targetingKey": "user-1", "country": "BR"}]}),
     Step("GET", ENVIRONMENT + "/analytics/flags/{key}", query={"granularity": "day"}),
     Step("GET", ENVIRONMENT + "/analytics/totals", query={"granularity": "day"}),
     Step("GET", ENVIRONMENT + "/analytics/flags", query={"days": "90", "status": "never"}),

@@ -1,0 +1,93 @@
+"""Which event made each part of a flag what it is, and after which events answers were others."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from domain.conditions import Context
+from domain.differences import Difference, What, differences
+from domain.envelope import Recorded
+from domain.evaluation import Evaluation, evaluate
+from domain.flag import Flag, evolve
+from domain.ruleset import Ruleset
+from projections.influences import Influence, Influences
+
+PARTS: Mapping[What, str] = {
+    "switch": "enabled",
+    "off_variant": "off_variant",
+    "default": "default",
+    "prerequisites": "prerequisites",
+    "targets": "targets",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing of a flag in one environment as it is, and the last event that made it different."""
+
+    what: What
+    name: str
+    value: Any
+    recorded: Recorded
+    differences: tuple[Difference, ...]
+
+
+def blame(history: Sequence[Recorded], environment: str) -> list[Part]:
+    """`history` is the flag's own, from its beginning; what was never touched is its creation's doing."""
+    touched: dict[tuple[What, str], tuple[Recorded, tuple[Difference, ...]]] = {}
+    state: Any = None
+    for recorded in history:
+        before, state = state, evolve(state, recorded.event)  # type: ignore[arg-type]
+        found = tuple(each for each in differences(before, state) if each.environment in {"", environment})
+        touched |= {(each.what, each.name): (recorded, (each,)) for each in found}
+    if state is None:
+        return []
+    made = touched["flag", state.key]
+    return [
+        Part(what, name, value, *touched.get((what, name), made))
+        for what, name, value in _parts(state, environment)
+    ]
+
+
+def _parts(flag: Flag, environment: str) -> Iterator[tuple[What, str, Any]]:
+    targeting = flag.targeting(environment)
+    yield from ((what, "", getattr(targeting, field)) for what, field in PARTS.items())
+    yield from (("rule", rule.id, rule) for rule in targeting.rules)
+    if len(targeting.rules) > 1:
+        yield "rule_order", "", tuple(rule.name or rule.id for rule in targeting.rules)
+    yield from (("variant", name, value) for name, value in flag.variants.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An event after which the answers to some of the questions are others; both by question."""
+
+    influence: Influence
+    before: tuple[Evaluation, ...]
+    after: tuple[Evaluation, ...]
+
+    def unchanged(self) -> list[bool]:
+        return [_said(one) == _said(other) for one, other in zip(self.before, self.after, strict=True)]
+
+
+def turns(influences: Influences, contexts: Sequence[Context], *, after: int) -> Iterator[Turn]:
+    """Where answers changed after position `after`, the oldest first."""
+    ruleset, before = Ruleset(), None
+    for influence, now in influences.with_rulesets():
+        if influence.recorded.position > after:
+            before = before or _answers(ruleset, influences.key, contexts)
+            found = _answers(now, influences.key, contexts)
+            turn = Turn(influence, before, found)
+            if not all(turn.unchanged()):
+                yield turn
+            before = found
+        ruleset = now
+
+
+def _answers(ruleset: Ruleset, key: str, contexts: Sequence[Context]) -> tuple[Evaluation, ...]:
+    return tuple(evaluate(ruleset, key, context) for context in contexts)
+
+
+def _said(answer: Evaluation) -> tuple[str | None, ...]:
+    """What an application can tell apart, in which true is not 1."""
+    return repr(answer.value), answer.variant, answer.reason, answer.error_code
