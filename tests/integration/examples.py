@@ -123,7 +123,7 @@ FLAGS = [
     Step("POST", ENVIRONMENT + "/promote", {"from": "staging", "flags": ["dark-mode"]}),
     Step("POST", PROJECT + "/undo", {"position": 18, "preview": True}),
     Step("GET", TARGETING + "/blame"),
-    Step("POST", TARGETING + "/bisect", {"contexts": [{"targetingKey": "user-1", "country": "BR"}]}),
+    Step("POST", TARGETING + "/bisect", {"contexts": [{"country": "BR"}]}, more={"key": "dark-mode"}),
     Step("GET", ENVIRONMENT + "/analytics/flags/{key}", query={"granularity": "day"}),
     Step("GET", ENVIRONMENT + "/analytics/totals", query={"granularity": "day"}),
     Step("GET", ENVIRONMENT + "/analytics/flags", query={"days": "90", "status": "never"}),
