@@ -65,6 +65,7 @@ def test_what_redis_does_not_confirm_becomes_stale(
 
 def test_the_copy_is_served_while_redis_is_away(model: Model, redis: Redis, tmp_path: Path) -> None:
     model.fill(5)
+    model.confirm()
     first = Follower(redis, copies(tmp_path))
     first.start()
     eventually(lambda: first.ready)
@@ -96,6 +97,7 @@ def test_a_model_behind_the_copy_is_not_taken(
     model: Model, redis: Redis, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     model.fill(50)
+    model.confirm()
     first = Follower(redis, copies(tmp_path))
     first.start()
     eventually(lambda: first.ready)

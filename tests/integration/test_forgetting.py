@@ -46,8 +46,8 @@ def record(n: int, subject: str, at: float, environment: str = "production") -> 
     ]
 
 
-def original(user: str) -> str:
-    timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+def original(user: str, at: float | None = None) -> str:
+    timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
     return f'{{"user_id":"{user}","flag_name":"f","result":true,"timestamp":"{timestamp}"}}'
 
 
@@ -96,7 +96,7 @@ def test_what_is_still_in_the_queue_is_stored_without_the_subject(analytics: Ana
     now = time.time()
     forget(analytics.tables, "default", ["production"], [ALICE], now=now, settle=lambda: None)
     later = record(2, ALICE, now + 60)
-    analytics.send(message(records=[record(0, ALICE, now), record(1, BOB, now), later]), original(ALICE))
+    analytics.send(message(records=[record(0, ALICE, now), record(1, BOB, now), later]), original(ALICE, now))
     analytics.consume(2)
     found = analytics.items(analytics.records).values()
     assert sorted(item["subject"]["S"] for item in found if "subject" in item) == [ALICE, BOB]
