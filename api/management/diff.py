@@ -1,6 +1,6 @@
 """What differs between two moments or two environments, and making one environment as another was."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from api.http import StrictRoute
 from api.management.access import require
 from api.management.bulk import Changed, changed_of
 from api.management.change_shapes import ChangeAnswer, change_answer
-from api.management.context import NoNul, Parts, Read, Reader, Writer
+from api.management.context import NoNul, Parts, Read, Reader, Write, Writer
 from api.management.history import DifferenceShape, difference_shape
 from api.management.moments import At, position_of
 from commands.change_models import ProposeChange, Title
@@ -179,16 +179,19 @@ def promote(project: Slug, environment: Slug, body: Promotion, write: Writer) ->
     if body.propose is None:
         changed = [changed_of(folded) for folded in write.give_all(commands)]
         return Promoted(commands=told, changed=changed, change=None)
-    proposed = write.give(
-        ProposeChange(
-            project=project,
-            by=write.stamp.by,
-            title=body.propose.title,
-            description=body.propose.description,
-            commands=tuple(told),
-        )
+    return Promoted(commands=told, changed=[], change=proposed(write, project, body.propose, commands))
+
+
+def proposed(write: Write, project: str, proposal: Proposal, commands: Sequence[Command]) -> ChangeAnswer:
+    """The change request that they are in now."""
+    command = ProposeChange(
+        project=project,
+        by=write.stamp.by,
+        title=proposal.title,
+        description=proposal.description,
+        commands=tuple(kept(each) for each in commands),
     )
-    return Promoted(commands=told, changed=[], change=change_answer(proposed))
+    return change_answer(write.give(command))
 
 
 def _promoting(then: Past, now: Past, body: Promotion, environment: str) -> Iterator[Command]:

@@ -8,11 +8,10 @@ from pydantic import BaseModel, JsonValue, PositiveInt, model_validator
 from api.http import StrictRoute
 from api.management.access import require
 from api.management.bulk import Changed, changed_of
-from api.management.change_shapes import ChangeAnswer, change_answer
+from api.management.change_shapes import ChangeAnswer
 from api.management.context import Giver, Write
-from api.management.diff import Differing, Proposal, differing
+from api.management.diff import Differing, Proposal, differing, proposed
 from api.management.history import HistoryEntry, entry_shape
-from commands.change_models import ProposeChange
 from commands.models import Command
 from commands.undoing import Clash, Undoing, undo_change, undo_event
 from commands.wire import ALLOWED, kept
@@ -78,7 +77,7 @@ def undo(project: Slug, body: Undo, write: Giver) -> UndoAnswer:
     answer = UndoAnswer(
         things=_things(found),
         conflicts=[_conflict(each) for each in found.clashes],
-        commands=[kept(each) if type(each) in ALLOWED else {} for each in found.commands],
+        commands=[kept(each) for each in found.commands],
         changed=[],
         change=None,
     )
@@ -109,14 +108,7 @@ def _done(write: Write, project: str, body: Undo, found: Undoing) -> dict[str, A
         return {"changed": [changed_of(folded) for folded in write.give_all(commands, found.versions)]}
     if others := [each for each in commands if type(each) not in ALLOWED]:
         raise HTTPException(422, f"{type(others[0]).__name__} cannot be in a change request; undo it at once")
-    proposal = ProposeChange(
-        project=project,
-        by=write.stamp.by,
-        title=body.propose.title,
-        description=body.propose.description,
-        commands=tuple(kept(each) for each in commands),
-    )
-    return {"change": change_answer(write.give(proposal))}
+    return {"change": proposed(write, project, body.propose, commands)}
 
 
 def _things(found: Undoing) -> list[Differing]:

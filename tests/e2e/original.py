@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 import httpx2 as httpx
 
+from tests.recorded_buckets import BUCKETS
+
 SERVICES = ("auth", "flags", "rules", "evaluate", "analytics")
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
 STANDS_FOR = {
@@ -19,24 +21,6 @@ STANDS_FOR = {
     "<date>": r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] [A-Z][a-z]{2} 20[0-9]{2} [0-9:]{8} GMT",
 }
 DASHBOARD, CHECKOUT = "enable-new-dashboard", "novo-checkout"
-BUCKETS = {
-    DASHBOARD: {
-        "user-123": 25,
-        "user-abc": 71,
-        "test-user-1": 81,
-        "test-user-2": 19,
-        "user-alpha": 9,
-        "u1": 99,
-        "user-beta": 96,
-        "user-gamma": 75,
-        "user-delta": 36,
-        "user-epsilon": 48,
-        "user-xyz": 12,
-        "u2": 51,
-        "usuário-ã": 50,
-    },
-    CHECKOUT: {"u1": 26, "u2": 61, "u3": 69, "u5": 22, "u9": 5, "u10": 87},
-}
 
 
 def error(sentence: str) -> str:

@@ -15,7 +15,6 @@ from deploy.settings import ORIGINAL_NAMES
 from tests.conftest import open_directory
 from tests.e2e.conftest import Platform, start, stop
 from tests.e2e.original import (
-    BUCKETS,
     CHECKOUT,
     DASHBOARD,
     SERVICES,
@@ -27,6 +26,7 @@ from tests.e2e.original import (
     percentage,
     rule,
 )
+from tests.recorded_buckets import BUCKETS
 
 ELSEWHERE = {  # what a developer may have set for another program; dev is to look at none of it
     "MASTER_KEY": "of another program",

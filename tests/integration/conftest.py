@@ -4,11 +4,14 @@ from functools import cache
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from redis import Redis
 
 from api.management.app import create_app
 from commands.event_store import EventStore
 from deploy.processes.setup import set_up_postgres
 from deploy.settings import Settings
+from projections.follower import Follower
+from tests.integration.handmade import Model
 from tests.integration.management import Management, close, parts_at
 
 
@@ -27,3 +30,15 @@ def api(store: EventStore) -> Iterator[Management]:
     with TestClient(app, raise_server_exceptions=False) as client:
         yield Management(client, store, found)
     close(found)
+
+
+@pytest.fixture
+def model(redis: Redis) -> Model:
+    return Model(redis)
+
+
+@pytest.fixture
+def follower(redis: Redis) -> Iterator[Follower]:
+    found = Follower(redis)
+    yield found
+    found.stop()

@@ -19,18 +19,6 @@ from tests.integration.handmade import Model, copies, eventually
 from tests.integration.shop import Shop
 
 
-@pytest.fixture
-def model(redis: Redis) -> Model:
-    return Model(redis)
-
-
-@pytest.fixture
-def follower(redis: Redis) -> Iterator[Follower]:
-    found = Follower(redis)
-    yield found
-    found.stop()
-
-
 def age(redis: Redis, seconds: float) -> None:
     """The note, as a Redis has it that lost its tail."""
     redis.set(CONFIRMED, int((time.time() - seconds) * 1000))

@@ -1,7 +1,7 @@
 """An evaluator's memory on real Redis: what it serves when Redis is hung, emptied, swapped, or behind."""
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -31,18 +31,6 @@ from tests.integration.handmade import (
     of_one_position,
 )
 from tests.integration.shop import Shop
-
-
-@pytest.fixture
-def model(redis: Redis) -> Model:
-    return Model(redis)
-
-
-@pytest.fixture
-def follower(redis: Redis) -> Iterator[Follower]:
-    found = Follower(redis)
-    yield found
-    found.stop()
 
 
 def test_where_answers_come_from_is_told(model: Model, follower: Follower) -> None:

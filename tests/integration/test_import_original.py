@@ -31,7 +31,8 @@ from projections.closure import Closure
 from tests.figures import tell
 from tests.integration.original import Client, client_of
 from tests.integration.shop import STAMP
-from tests.property.test_original_rules import VECTORS, bucket_there
+from tests.property.test_original_rules import bucket_there
+from tests.recorded_buckets import BUCKETS
 
 TABLES = """
 CREATE TABLE flags (id serial PRIMARY KEY, name varchar(100) UNIQUE NOT NULL, description text,
@@ -108,7 +109,7 @@ def served(store: EventStore, name: str, user: str) -> Any:
 
 
 def test_everybody_is_served_what_they_were_and_keys_go_on_working(there: There, client: Client) -> None:
-    for name in VECTORS:
+    for name in BUCKETS:
         there.flag(name, "Ativação")
         there.rule(name, {"type": "PERCENTAGE", "value": 50.5})
     there.flag("off", None, on=False)
@@ -120,7 +121,7 @@ def test_everybody_is_served_what_they_were_and_keys_go_on_working(there: There,
     key, before = there.key(), there.rows()
     told = bring_in(there, client.store)
     assert "imported 6 flags, 4 rules and 1 keys; 0 are here already, 0 inactive keys are left out" in told
-    for name, users in VECTORS.items():
+    for name, users in BUCKETS.items():
         for user, bucket in users.items():
             assert served(client.store, name, user) is (bucket < 50.5)
     for name, u1, u9 in (("off", False, False), ("bare", True, True), ("disabled", True, True)):

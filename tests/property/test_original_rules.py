@@ -13,26 +13,9 @@ from domain.evaluation import FlagDocument, evaluate
 from domain.ruleset import FLAG, Ruleset
 from domain.targeting import Constant, Rule, ServeVariant, Targeting
 from domain.values import FlagType
+from tests.recorded_buckets import BUCKETS
 
 ON_OFF = Variants("on", "off")
-VECTORS = {
-    "enable-new-dashboard": {
-        "user-123": 25,
-        "user-abc": 71,
-        "test-user-1": 81,
-        "test-user-2": 19,
-        "user-alpha": 9,
-        "user-beta": 96,
-        "user-gamma": 75,
-        "user-delta": 36,
-        "user-epsilon": 48,
-        "user-xyz": 12,
-        "u1": 99,
-        "u2": 51,
-        "usuário-ã": 50,
-    },
-    "novo-checkout": {"u1": 26, "u2": 61, "u3": 69, "u5": 22, "u9": 5, "u10": 87},
-}
 NUMBERS = st.integers(-1_000, 1_000) | st.floats(-10, 110) | st.floats(allow_nan=False, allow_infinity=False)
 USERS = st.text(max_size=20)
 NAMES = st.text(
@@ -79,7 +62,7 @@ def test_a_percentage_serves_whom_it_served_there(rules: Any, flag: str, user: s
 
 
 @pytest.mark.parametrize(
-    ("flag", "user", "bucket"), [(f, u, b) for f, us in VECTORS.items() for u, b in us.items()]
+    ("flag", "user", "bucket"), [(f, u, b) for f, us in BUCKETS.items() for u, b in us.items()]
 )
 def test_the_recorded_users_keep_their_buckets(flag: str, user: str, bucket: int) -> None:
     for value, served in ((bucket, False), (bucket + 0.5, True), (bucket + 1, True), (0, False), (100, True)):

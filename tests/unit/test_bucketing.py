@@ -3,6 +3,7 @@ from contextlib import suppress
 import pytest
 
 from domain.bucketing import ALGORITHMS, AlgorithmName, bucket, bucketing_value
+from tests.recorded_buckets import BUCKETS
 
 # MurmurHash3 x86 32, seed 0, worked out with an independent implementation of the published algorithm.
 
@@ -43,31 +44,10 @@ def test_what_can_be_bucketed(value: object, hashed: str | None) -> None:
     assert bucketing_value(value) == hashed
 
 
-# Vectors recorded from the original ToggleMaster as it ran.
-ORIGINAL = {
-    "enable-new-dashboard": {
-        "user-123": 25,
-        "user-abc": 71,
-        "test-user-1": 81,
-        "test-user-2": 19,
-        "user-alpha": 9,
-        "user-beta": 96,
-        "user-gamma": 75,
-        "user-delta": 36,
-        "user-epsilon": 48,
-        "user-xyz": 12,
-        "u1": 99,
-        "u2": 51,
-        "usuário-ã": 50,
-    },
-    "novo-checkout": {"u1": 26, "u2": 61, "u3": 69, "u5": 22, "u9": 5, "u10": 87},
-}
-
-
-@pytest.mark.parametrize("flag", ORIGINAL)
+@pytest.mark.parametrize("flag", BUCKETS)
 def test_the_original_systems_users_keep_their_buckets(flag: str) -> None:
     sha1 = ALGORITHMS["sha1"]
-    assert {user: sha1.hash(flag, user, 100) for user in ORIGINAL[flag]} == ORIGINAL[flag]
+    assert {user: sha1.hash(flag, user, 100) for user in BUCKETS[flag]} == BUCKETS[flag]
 
 
 def test_fnv_1a_is_the_published_one() -> None:
