@@ -48,6 +48,9 @@ STATUS: Mapping[type[Refused], int] = {
     KeyReused: 422,
 }
 
+AWAY: tuple[type[Exception], ...] = (StoreUnavailable, ViewUnavailable, BotoCoreError, ClientError)
+"""A part of the installation does not answer."""
+
 
 class Fault(BaseModel):
     """`where` is a path into the request."""
@@ -90,10 +93,8 @@ def problem(
 
 def install(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(StoreUnavailable, _unavailable)
-    app.add_exception_handler(ViewUnavailable, _unavailable)
-    app.add_exception_handler(BotoCoreError, _unavailable)
-    app.add_exception_handler(ClientError, _unavailable)
+    for kind in AWAY:
+        app.add_exception_handler(kind, unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -106,7 +107,7 @@ def _refused(request: Request, refusal: Exception) -> JSONResponse:
     return problem(request, status, str(refusal))
 
 
-def _unavailable(request: Request, fault: Exception) -> JSONResponse:
+def unavailable(request: Request, fault: Exception) -> JSONResponse:
     detail = f"the store cannot be reached; nothing is known to have changed. Try again shortly. ({fault})"
     return problem(request, 503, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 

@@ -83,6 +83,17 @@ class Commands:
         """
         return self._execute(commands, stamp, None, once, standing or {})
 
+    def drafted(self, commands: Sequence[Command], stamp: Stamp) -> dict[Stream, Folded]:
+        """What they would change, as it would be then. Nothing is written, and nobody has to approve.
+
+        Raises a Refused when they cannot be carried out.
+        """
+        work = UnitOfWork(self.log)
+        with work.approved():
+            for command in commands:
+                self._decide(work, command)
+        return work.drafted(stamp)
+
     def feasible(self, commands: Sequence[Command]) -> tuple[list[Command], list[tuple[Command, Refused]]]:
         """Those that could be carried out one after the other now, and the others with why not."""
         work = UnitOfWork(self.log)

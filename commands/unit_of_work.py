@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol, cast
@@ -131,6 +131,17 @@ class UnitOfWork:
             self._decided.setdefault(stream, []).append(event)
             (self._direct if self._approved is None else self._approved).append((stream, event))
         self._states[stream] = state
+
+    def drafted(self, stamp: Stamp) -> dict[Stream, Folded]:
+        """What was decided about, as it would be after a commit, but for its position."""
+        return {stream: self._drafted(stream, stamp) for stream in self._decided}
+
+    def _drafted(self, stream: Stream, stamp: Stamp) -> Folded:
+        state, version = self._states[stream], self.version(stream) + len(self._decided[stream])
+        assert state is not None
+        if stored := self._stored[stream]:
+            return replace(stored, state=state, version=version, changed=stamp)
+        return Folded(stream, state, version, 0, 0, stamp, stamp)
 
     def direct(self) -> list[Decision]:
         """What was decided without anybody's approval."""

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.conditions import Context
 from domain.differences import Difference, What, differences
 from domain.envelope import Recorded
-from domain.evaluation import Evaluation, evaluate
+from domain.evaluation import Evaluation
 from domain.flag import Flag, evolve
 from domain.ruleset import Ruleset
 from projections.influences import Influence, Influences
+from projections.recorded_contexts import Asked
 
 PARTS: Mapping[What, str] = {
     "switch": "enabled",
@@ -60,32 +60,39 @@ def _parts(flag: Flag, environment: str) -> Iterator[tuple[What, str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An event after which the answers to some of the questions are others; both by question."""
+    """An event after which some of those who asked are answered otherwise; both by who asked. None is an
+    answer that cannot be known."""
 
     influence: Influence
-    before: tuple[Evaluation, ...]
-    after: tuple[Evaluation, ...]
+    before: tuple[Evaluation | None, ...]
+    after: tuple[Evaluation | None, ...]
 
-    def unchanged(self) -> list[bool]:
-        return [_said(one) == _said(other) for one, other in zip(self.before, self.after, strict=True)]
+    def known(self) -> Iterator[tuple[int, Evaluation, Evaluation]]:
+        """Who asked, by place, and both answers, where there are two."""
+        for place, (one, other) in enumerate(zip(self.before, self.after, strict=True)):
+            if one is not None and other is not None:
+                yield place, one, other
+
+    def changed(self) -> list[tuple[int, Evaluation, Evaluation]]:
+        return [each for each in self.known() if _said(each[1]) != _said(each[2])]
 
 
-def turns(influences: Influences, contexts: Sequence[Context], *, after: int) -> Iterator[Turn]:
+def turns(influences: Influences, asked: Sequence[Asked], *, after: int) -> Iterator[Turn]:
     """Where answers changed after position `after`, the oldest first."""
     ruleset, before = Ruleset(), None
     for influence, now in influences.with_rulesets():
         if influence.recorded.position > after:
-            before = before or _answers(ruleset, influences.key, contexts)
-            found = _answers(now, influences.key, contexts)
+            before = before or _answers(ruleset, influences.key, asked)
+            found = _answers(now, influences.key, asked)
             turn = Turn(influence, before, found)
-            if not all(turn.unchanged()):
+            if turn.changed():
                 yield turn
             before = found
         ruleset = now
 
 
-def _answers(ruleset: Ruleset, key: str, contexts: Sequence[Context]) -> tuple[Evaluation, ...]:
-    return tuple(evaluate(ruleset, key, context) for context in contexts)
+def _answers(ruleset: Ruleset, key: str, asked: Sequence[Asked]) -> tuple[Evaluation | None, ...]:
+    return tuple(each.answer(ruleset, key) for each in asked)
 
 
 def _said(answer: Evaluation) -> tuple[str | None, ...]:

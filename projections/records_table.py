@@ -29,6 +29,7 @@ PARTITION, SORT = RECORD_KEYS
 RETENTION_SECONDS = 30 * 24 * 3_600
 AT_LIMIT = 10**13  # the key has 13 digits, which last until the year 2286
 SUBJECT_LENGTH = 256
+ATTRIBUTE_VALUE_LENGTH = 200  # what is longer is cut
 
 EventId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 Subject = Annotated[str, StringConstraints(max_length=SUBJECT_LENGTH)]
@@ -37,7 +38,8 @@ Subject = Annotated[str, StringConstraints(max_length=SUBJECT_LENGTH)]
 class Record(NamedTuple):
     """`position` is that of the ruleset which answered; `at` is in milliseconds since 1970.
 
-    `attributes` are those of the context that were declared recordable.
+    `attributes` are those of the context that were declared recordable; null for what cannot be kept, as
+    lists.
     """
 
     event_id: EventId
@@ -80,6 +82,12 @@ class RecordsTable:
         self, project: str, environment: str, flag: str, start: datetime, end: datetime, *, limit: int
     ) -> list[Record]:
         """The newest `limit` records from `start` to before `end`, newest first."""
+        return list(islice(self.newest(project, environment, flag, start, end, at_once=limit), limit))
+
+    def newest(
+        self, project: str, environment: str, flag: str, start: datetime, end: datetime, *, at_once: int
+    ) -> Iterator[Record]:
+        """All from `start` to before `end`, newest first, up to `at_once` in memory at a time."""
         pages = self._pages(
             project,
             environment,
@@ -87,10 +95,11 @@ class RecordsTable:
             start,
             end,
             ScanIndexForward=False,
-            PaginationConfig={"PageSize": limit},
+            PaginationConfig={"PageSize": at_once},
         )
-        items = (item for page in pages for item in page["Items"])
-        return [_record(project, environment, flag, item) for item in islice(items, limit)]
+        for page in pages:
+            for item in page["Items"]:
+                yield _record(project, environment, flag, item)
 
     def each(
         self, project: str, environment: str, flag: str, start: datetime, end: datetime

@@ -8,10 +8,9 @@ import orjson
 
 from domain.recording import Recording, RecordingMode, pseudonym
 from domain.targeting import TARGETING_KEY
-from projections.records_table import SUBJECT_LENGTH
+from projections.records_table import ATTRIBUTE_VALUE_LENGTH, SUBJECT_LENGTH
 from workers.tally import Counter
 
-ATTRIBUTE_VALUE_LENGTH = 200
 NO_PSEUDONYMS = (
     "subjects are left out of records where they are to be pseudonymised, as there is no secret to do it"
     " with: set TOGGLEMASTER_SECRET, or TOGGLEMASTER_ADMIN_KEY, as the management API has it"
@@ -50,11 +49,14 @@ class Keeping(NamedTuple):
         return b'"%b"' % pseudonym(self.secret, project, subject).encode() if self.secret else b"null"
 
     def _attributes(self, context: Context) -> bytes:
+        """What was there and cannot be kept, a list say, is null: that is not the same as not there."""
         found: dict[str, Any] = {}
         for name in self.recording.attributes:
             value = context.get(name)
             if value.__class__ in ATTRIBUTE_CLASSES:
                 found[name] = _clean(value[:ATTRIBUTE_VALUE_LENGTH]) if isinstance(value, str) else value
+            elif value is not None:
+                found[name] = None
         return orjson.dumps(found)
 
 

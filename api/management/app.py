@@ -11,6 +11,7 @@ from api import http, problems
 from api.management import (
     analytics,
     analytics_flags,
+    bisect,
     bulk,
     changes,
     diff,
@@ -28,6 +29,7 @@ from api.management import (
     tokens,
     undo,
     webhooks,
+    what_if,
 )
 from api.management.context import Parts
 from api.management.description import describe
@@ -41,6 +43,7 @@ ROUTERS = (
     diff.router,
     undo.router,
     origins.router,
+    bisect.router,
     flags.router,
     segments.router,
     changes.router,
@@ -50,6 +53,7 @@ ROUTERS = (
     tokens.router,
     explain.router,
     evaluate.router,
+    what_if.router,
     analytics.router,
     analytics_flags.router,
     people.router,

@@ -5,6 +5,7 @@ from pydantic import BaseModel, JsonValue
 
 from api.http import StrictRoute
 from api.management.moments import PastReader
+from domain.conditions import Context
 from domain.evaluation import Evaluation, evaluate
 from domain.values import FlagKey, Model, Slug
 
@@ -50,7 +51,7 @@ def evaluate_flags(project: Slug, environment: Slug, body: Question, read: PastR
     return Answers(position=past.position, flags=flags)
 
 
-def answered(key: str, result: Evaluation, context: dict[str, JsonValue], position: int) -> Answered:
+def answered(key: str, result: Evaluation, context: Context, position: int) -> Answered:
     return Answered(
         flag=key,
         value=result.value,

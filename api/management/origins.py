@@ -1,25 +1,20 @@
 """Routes that tell which event is behind what a flag is, and behind a change of its answers."""
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from api.http import StrictRoute
-from api.management.evaluate import Answered, answered
 from api.management.history import HistoryEntry, entry_shape
-from api.management.moments import PastReader, position_of
+from api.management.moments import PastReader
 from domain.differences import What
 from domain.envelope import flag_stream
-from domain.evaluation import Evaluation
 from domain.project import require_environment
-from domain.values import FlagKey, Model, Slug
+from domain.values import FlagKey, Slug
 from projections.audit_trail import entry_of
-from projections.influences import Influences
-from projections.origins import Part, Turn, blame, turns
+from projections.origins import Part, blame
 
 router = APIRouter(
     prefix="/projects/{project}/flags/{key}/environments/{environment}",
@@ -60,63 +55,3 @@ def _part(part: Part) -> PartShape:
         value=to_jsonable_python(part.value),
         entry=entry_shape(entry_of(part.recorded), part.differences),
     )
-
-
-class Search(Model):
-    """`start` and `end` are positions of the log or times; all of the past where they are empty."""
-
-    contexts: Annotated[tuple[dict[str, JsonValue], ...], Field(min_length=1, max_length=CONTEXTS)]
-    start: Annotated[str, Field(max_length=100, alias="from")] = ""
-    end: Annotated[str, Field(max_length=100, alias="to")] = ""
-
-
-class Change(BaseModel):
-    """An event after which some answers are others: how many, the first of them before and after, and who got
-    what, by variant ("" for the code's default and for errors)."""
-
-    entry: HistoryEntry
-    changed: int
-    before: Answered
-    after: Answered
-    shares_before: dict[str, int]
-    shares_after: dict[str, int]
-
-
-class Bisection(BaseModel):
-    """The newest first."""
-
-    start: int
-    end: int
-    changes: list[Change]
-
-
-@router.post("/bisect")
-def bisect(project: Slug, key: FlagKey, environment: Slug, body: Search, read: PastReader) -> Bisection:
-    """Every event between two moments after which the flag answered some of the contexts otherwise.
-
-    Its own events, and those of the segments and prerequisites that it depended on then.
-    """
-    require_environment(read.project(project), environment)
-    read.one(flag_stream(project, key), f"flag '{key}' in project '{project}'")
-    start = position_of(read.parts, project, body.start) if body.start else 0
-    end = position_of(read.parts, project, body.end) if body.end else read.parts.store.head()
-    influences = Influences(read.parts.store, project, key, environment, end)
-    found = [_change(each, key, body.contexts) for each in turns(influences, body.contexts, after=start)]
-    return Bisection(start=start, end=end, changes=found[::-1])
-
-
-def _change(turn: Turn, key: str, contexts: Sequence[dict[str, JsonValue]]) -> Change:
-    others = [place for place, same in enumerate(turn.unchanged()) if not same]
-    first, position = others[0], turn.influence.recorded.position
-    return Change(
-        entry=entry_shape(entry_of(turn.influence.recorded), turn.influence.differences),
-        changed=len(others),
-        before=answered(key, turn.before[first], contexts[first], position - 1),
-        after=answered(key, turn.after[first], contexts[first], position),
-        shares_before=_shares(turn.before),
-        shares_after=_shares(turn.after),
-    )
-
-
-def _shares(answers: Sequence[Evaluation]) -> dict[str, int]:
-    return dict(Counter(each.variant or "" for each in answers))

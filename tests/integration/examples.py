@@ -16,6 +16,12 @@ FLAG = PROJECT + "/flags/{key}"
 TARGETING = FLAG + "/environments/{environment}"
 BRAZIL = {"attribute": "country", "operator": "in", "values": ["BR"]}
 ON = {"command": "turn_flag_on", "flag": "dark-mode", "environment": "staging"}
+SERVED = {
+    "command": "change_targeting",
+    "flag": "dark-mode",
+    "environment": "production",
+    "targeting": {"enabled": True, "off_variant": "off", "default": {"variant": "off"}},
+}
 ANA = {"email": "ana@example.com", "password": "correct horse battery"}
 NEXT_YEAR = f"{datetime.now(UTC).year + 1}-01-31T09:00:00Z"
 FIRST = {"project": "shop", "environment": "production"}
@@ -124,6 +130,7 @@ FLAGS = [
     Step("POST", PROJECT + "/undo", {"position": 18, "preview": True}),
     Step("GET", TARGETING + "/blame"),
     Step("POST", TARGETING + "/bisect", {"contexts": [{"country": "BR"}]}, more={"key": "dark-mode"}),
+    Step("POST", ENVIRONMENT + "/what-if", {"commands": [SERVED]}),
     Step("GET", ENVIRONMENT + "/analytics/flags/{key}", query={"granularity": "day"}),
     Step("GET", ENVIRONMENT + "/analytics/totals", query={"granularity": "day"}),
     Step("GET", ENVIRONMENT + "/analytics/flags", query={"days": "90", "status": "never"}),

@@ -1,23 +1,15 @@
 """What the management API tells of evaluations, on a real log and real tables."""
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 
-from commands.event_store import EventStore
-from deploy.embedded import Stack
-from deploy.processes.setup import set_up_postgres
-from deploy.settings import Settings
-from projections.aws import dynamodb_client
 from projections.records_table import Record
 from projections.usage_table import CountRow
-from tests.integration.conftest import application
-from tests.integration.management import ADMIN, Management, close, parts_at, refused
+from tests.integration.management import ADMIN, Management, refused
 from tests.integration.usage import Usage
 
 ENVIRONMENT = "/default/environments/production/analytics"
@@ -31,28 +23,9 @@ def now() -> int:
     return int(time.time()) // 60
 
 
-@pytest.fixture(scope="module")
-def usage(stack: Stack) -> Iterator[Usage]:
-    client = dynamodb_client(stack.aws.url, "us-east-1")
-    yield Usage(client, time.time())
-    client.close()
-
-
 @pytest.fixture
-def api(store: EventStore, stack: Stack, usage: Usage) -> Iterator[Management]:
-    set_up_postgres(Settings(postgres_url=store.url))
-    usage.clear()
-    found = parts_at(
-        store.url,
-        aws_endpoint_url=stack.aws.url,
-        usage_table=usage.table,
-        records_table=usage.records_table,
-    )
-    app = application()
-    app.state.parts = found
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield Management(client, store, found)
-    close(found)
+def api(api_with_tables: Management) -> Management:
+    return api_with_tables
 
 
 def counted(

@@ -2,6 +2,8 @@
 
 import json
 import os
+import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from deploy.processes.setup import set_up_postgres
 from deploy.settings import Settings
 from projections.aws import create_tables, dynamodb_client
 from projections.projector import Projector
+from projections.records_table import Record
 from tests.integration.examples import DAY, lived
 from tests.integration.management import close, parts_at
 
@@ -35,6 +38,7 @@ def a_day(store: EventStore, stack: Stack) -> dict[str, Any]:
         store.url, aws_endpoint_url=stack.aws.url, records_table="day-records", usage_table="day-usage"
     )
     create_tables(dynamodb_client(stack.aws.url, "us-east-1"), "day-usage", "day-records")
+    found.analytics.records.put(recorded())
 
     def catch_up() -> None:
         for view in (found.catalogue, found.audit):
@@ -45,6 +49,15 @@ def a_day(store: EventStore, stack: Stack) -> dict[str, Any]:
             return lived(client, catch_up)
     finally:
         close(found)
+
+
+def recorded() -> Iterator[Record]:
+    at = int(time.time() * 1_000) - 60_000
+    for flag, variant, reason in (("new-checkout", "on", "SPLIT"), ("dark-mode", "", "DISABLED")):
+        for n in (1, 2):
+            yield Record(
+                f"5f0c9a7e41d2b386-{n}", "shop", "production", flag, variant, reason, f"user-{n}", 0, at
+            )
 
 
 def test_every_route_has_an_example_of_its_parameters_its_body_and_its_answer() -> None:

@@ -10,6 +10,7 @@ from domain.evaluation import evaluate
 from domain.flag import Flag, evolve
 from projections.influences import Influences
 from projections.origins import blame, turns
+from projections.recorded_contexts import Asked
 from tests.faults.history import PureLog
 from tests.faults.random_commands import CONTEXTS, ENVIRONMENTS, RandomCommands
 from tests.integration.management import OFF, Management, refused
@@ -102,7 +103,7 @@ def test_answers_turn_where_a_look_at_every_position_says_so(api: Management, se
     for key in commands.flags:
         for environment in ENVIRONMENTS:
             influences = Influences(api.store, "default", key, environment, window[1])
-            turned = turns(influences, CONTEXTS, after=window[0])
+            turned = turns(influences, [Asked(each) for each in CONTEXTS], after=window[0])
             found = {each.influence.recorded.position for each in turned}
             assert found == changes(log, key, f"default/{environment}", window)
             found_any += len(found)

@@ -159,9 +159,10 @@ def test_no_attribute_is_kept_that_was_not_declared() -> None:
     assert Harness().attributes(context) == {}
 
 
-def test_attributes_are_plain_and_short() -> None:
+def test_attributes_are_plain_and_short_and_what_cannot_be_kept_is_not_taken_for_absent() -> None:
     context = {"list": ["a"], "object": {"a": 1}, "null": None, "long": "é" * 1_000, "half": "\ud83d"}
-    assert Harness().attributes(context, *context) == {"long": "é" * 200, "half": "?"}
+    kept = {"list": None, "object": None, "long": "é" * 200, "half": "?"}
+    assert Harness().attributes(context, *context) == kept
 
 
 def test_unknown_flags_are_counted_by_name_and_never_recorded() -> None:
