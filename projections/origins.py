@@ -74,7 +74,7 @@ class Turn:
                 yield place, one, other
 
     def changed(self) -> list[tuple[int, Evaluation, Evaluation]]:
-        return [each for each in self.known() if _said(each[1]) != _said(each[2])]
+        return [(n, one, other) for n, one, other in self.known() if not _same(one, other)]
 
 
 def turns(influences: Influences, asked: Sequence[Asked], *, after: int) -> Iterator[Turn]:
@@ -93,6 +93,10 @@ def turns(influences: Influences, asked: Sequence[Asked], *, after: int) -> Iter
 
 def _answers(ruleset: Ruleset, key: str, asked: Sequence[Asked]) -> tuple[Evaluation | None, ...]:
     return tuple(each.answer(ruleset, key) for each in asked)
+
+
+def _same(one: Evaluation, other: Evaluation) -> bool:
+    return one is other or _said(one) == _said(other)
 
 
 def _said(answer: Evaluation) -> tuple[str | None, ...]:

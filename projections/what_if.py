@@ -86,6 +86,23 @@ def compared(key: str, asked: Iterable[Asked], now: Ruleset, then: Ruleset) -> C
     return found
 
 
+@dataclass
+class Reached:
+    evaluations: int = 0
+    subjects: set[str] = field(default_factory=set)
+
+
+def reached(key: str, asked: Iterable[Asked], now: Ruleset) -> dict[Outcome, Reached]:
+    """Who gets what by which part of the targeting, without those that cannot be known."""
+    found: dict[Outcome, Reached] = {}
+    for each in asked:
+        if answer := each.answer(now, key):
+            one = found.setdefault(outcome(answer), Reached())
+            one.evaluations += each.evaluations
+            one.subjects |= {each.subject} - {""}
+    return found
+
+
 def outcome(answer: Evaluation) -> Outcome:
     """In which true is not 1."""
     said = answer.variant, answer.reason, answer.why, answer.rule_id, answer.error_code

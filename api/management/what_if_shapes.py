@@ -1,6 +1,7 @@
 """What the answer to a what-if looks like."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
@@ -57,19 +58,22 @@ class UndecidedShape(Moved):
     attributes: dict[str, int]
 
 
-class FlagMoves(BaseModel):
-    """Of the recorded `evaluations` from `oldest` to `newest`; `complete` unless the window has older ones.
+class Sampled(BaseModel):
+    """Recorded `evaluations` from `oldest` to `newest`; `complete` unless the window has older ones."""
 
-    `before` and `after` are how many get which variant, "" for the code's default and for errors; together
+    evaluations: int
+    complete: bool
+    oldest: datetime | None
+    newest: datetime | None
+
+
+class FlagMoves(Sampled):
+    """`before` and `after` are how many get which variant, "" for the code's default and for errors; together
     with `undecided` they are all of them. `moves` are the largest first.
     """
 
     flag: str
-    evaluations: int
     subjects: int
-    complete: bool
-    oldest: datetime | None
-    newest: datetime | None
     moved: Moved
     before: dict[str, int]
     after: dict[str, int]
@@ -95,12 +99,9 @@ def flag_moves(sample: Sample, found: Comparison, before: State, after: State, e
         _move(each, _names(before, environment), _names(after, environment)) for each in found.largest_first()
     ]
     return FlagMoves(
+        **sampled(sample),
         flag=before.key,
-        evaluations=sample.evaluations,
         subjects=len(found.subjects),
-        complete=sample.complete,
-        oldest=_time(sample.oldest),
-        newest=_time(sample.newest),
         moved=Moved(
             evaluations=sum(each.evaluations for each in moves), subjects=len(found.moved_subjects())
         ),
@@ -109,6 +110,16 @@ def flag_moves(sample: Sample, found: Comparison, before: State, after: State, e
         moves=moves,
         undecided=undecided_shape(Undecided(sample.asked)),
     )
+
+
+def sampled(sample: Sample) -> dict[str, Any]:
+    """As Sampled has it."""
+    return {
+        "evaluations": sample.evaluations,
+        "complete": sample.complete,
+        "oldest": _time(sample.oldest),
+        "newest": _time(sample.newest),
+    }
 
 
 def undecided_shape(found: Undecided) -> UndecidedShape:

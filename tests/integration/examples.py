@@ -130,6 +130,7 @@ FLAGS = [
     Step("POST", PROJECT + "/undo", {"position": 18, "preview": True}),
     Step("GET", TARGETING + "/blame"),
     Step("POST", TARGETING + "/bisect", {"contexts": [{"country": "BR"}]}, more={"key": "dark-mode"}),
+    Step("GET", TARGETING + "/reach", more={"key": "dark-mode"}),
     Step("POST", ENVIRONMENT + "/what-if", {"commands": [SERVED]}),
     Step("GET", ENVIRONMENT + "/analytics/flags/{key}", query={"granularity": "day"}),
     Step("GET", ENVIRONMENT + "/analytics/totals", query={"granularity": "day"}),

@@ -304,6 +304,26 @@ def test_what_cannot_be_asked_says_why(api: Management, usage: Usage) -> None:
     refused(api.ask("POST", nowhere, {"commands": [EVERYBODY]}), 404, "'qa'")
 
 
+def test_each_part_of_a_targeting_has_its_share_and_what_serves_nobody_is_named(
+    api: Management, usage: Usage
+) -> None:
+    beta(api)
+    nobody = {"id": "nobody", "name": "Nobody", "when": {"any": []}, "serve": {"variant": "off"}}
+    api.ask("PUT", TARGETING, {**OFF, "enabled": True, "rules": [*BETA, nobody]})
+    undeclared = api.store.head()
+    declare(api, "plan")
+    asked = [{"targetingKey": f"u{n % 5}", "plan": "pro" if n % 5 < 2 else "free"} for n in range(10)]
+    record(api, usage, asked)
+    record(api, usage, [{"targetingKey": "u99"}], position=undeclared)
+    found = api.ask("GET", f"{TARGETING}/reach").json()
+    told = [(each["why"], each["variant"], each["evaluations"], each["subjects"]) for each in found["parts"]]
+    assert told == [("default", "on", 6, 3), ("rule", "off", 4, 2)]
+    assert found["parts"][1]["rule"] == {"id": "beta", "name": "Beta testers"}
+    assert found["never"] == [{"id": "nobody", "name": "Nobody"}]
+    assert (found["evaluations"], found["undecided"]["attributes"]) == (11, {"plan": 1})
+    refused(api.ask("GET", "/default/flags/none/environments/production/reach"), 404, "'none'")
+
+
 def test_recorded_contexts_can_be_searched(api: Management, usage: Usage) -> None:
     beta(api)
     undeclared = api.store.head()
