@@ -14,6 +14,7 @@ from deploy.asking.text import counted, plain, shares
 from deploy.told import Told
 from domain.targeting import Prerequisite, Rule, Serve, Target
 from domain.wording import (
+    CODE_DEFAULT,
     condition_words,
     named,
     prerequisites_words,
@@ -21,8 +22,6 @@ from domain.wording import (
     targets_words,
     variant_words,
 )
-
-NO_ONE = "the code's default"
 
 
 def _rule_words(rule: Rule) -> str:
@@ -139,7 +138,7 @@ def _answer(answered: Answer) -> str:
 
 def served(answered: Answer) -> str:
     """Which variant, and by what."""
-    return f"{answered['variant'] or NO_ONE} ({_by(answered)})"
+    return f"{answered['variant'] or CODE_DEFAULT} ({_by(answered)})"
 
 
 def _by(answered: Answer) -> str:

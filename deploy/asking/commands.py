@@ -70,7 +70,10 @@ def history(
     """What happened and why, the newest first: to a flag and to what it depends on, a segment, a project."""
     from deploy.asking import past
     from deploy.asking.management import Place
+    from deploy.told import Told
 
+    if segment and not key:
+        raise Told("--segment says that the KEY is a segment's: give one")
     closure = closure and bool(key) and not segment
     names = (("segments" if segment else "flags", key) if key else ()) + ("history",)
     with _asking(as_json, utc) as (api, screen):
@@ -174,7 +177,10 @@ def bisect(
     """Find the events after which some answers of a flag were others, the newest first."""
     from deploy.asking import causes
     from deploy.asking.management import Place
+    from deploy.told import Told
 
+    if (recorded_from or recorded_to) and not recorded:
+        raise Told("--recorded-from and --recorded-to say which evaluations to follow: add --recorded")
     with _asking(as_json, utc) as (api, screen):
         given = {
             "from": screen.moment(recorded_from, "--recorded-from", positions=False),

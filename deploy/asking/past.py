@@ -32,7 +32,7 @@ def show_history(screen: Screen, answer: Answer) -> None:
     for entry in answer["entries"]:
         show_entry(screen, entry)
     if not answer["entries"]:
-        screen.say("nothing happened")
+        screen.say("there are no such events; see whether key and options are spelled right")
     elif answer["next"] is not None:
         screen.say(("there may be older ones: --limit, or --to an earlier time", NOTE))
 

@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 from deploy.cli import app
 from deploy.embedded import free_port
 from deploy.told import Told
-from tests.integration.management import ADMIN
+from tests.integration.management import ADMIN, OFF, Management
 
 START_SECONDS = 30
+PATH = "/default/flags/checkout/environments/production"
+PRO = {"attribute": "plan", "operator": "equals", "values": ["pro"]}
 
 
 @dataclass(frozen=True)
@@ -62,3 +64,12 @@ def listening(application: Any) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+def rule(name: str, variant: str = "on") -> dict[str, Any]:
+    return {"id": name, "name": name, "when": PRO, "serve": {"variant": variant}}
+
+
+def target(api: Management, *rules: dict[str, Any], reason: str = "", **more: Any) -> int:
+    body = {**OFF, "enabled": True, "rules": list(rules), **more}
+    return int(api.ask("PUT", PATH, body, X_Reason=reason).json()["position"])

@@ -11,6 +11,7 @@ from commands.event_store import EventStore
 from deploy.processes.setup import set_up_postgres
 from deploy.settings import Settings
 from projections.follower import Follower
+from tests.integration.asking import CommandLine, listening
 from tests.integration.handmade import Model
 from tests.integration.management import Management, close, parts_at
 
@@ -30,6 +31,13 @@ def api(store: EventStore) -> Iterator[Management]:
     with TestClient(app, raise_server_exceptions=False) as client:
         yield Management(client, store, found)
     close(found)
+
+
+@pytest.fixture
+def run(api: Management) -> Iterator[CommandLine]:
+    """On the parts that `api` gave the application."""
+    with listening(application()) as url:
+        yield CommandLine(url)
 
 
 @pytest.fixture

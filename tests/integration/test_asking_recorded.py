@@ -108,7 +108,7 @@ def test_what_if_tells_who_moves_by_which_rule_and_of_which_sample(run: CommandL
         "checkout: 2 of 6,512 subjects move, 1,201 of 10,000 evaluations",
         "from to evaluations subjects for example",
         'on (default) off (rule testers) 1,200 1 {"targetingKey": "ana\\u001b[31m", "plan": "pro"}',
-        "the code's default (prerequisite hero) the code's default (error GENERAL) 1 1",
+        "the code's own default (prerequisite hero) the code's own default (error GENERAL) 1 1",
         "before: the code's own default 40 %, on 60 %",
         "after: the code's own default 40 %, off 12 %, on 48 %",
         "evaluations from 2026-11-23 01:00:00Z to 2026-11-23 09:29:59Z",
