@@ -20,7 +20,7 @@ from commands import (
 )
 from commands.approval import refuse_unapproved
 from commands.deciding import Handler, Salt
-from commands.event_store import Conflict, Once, Outcome
+from commands.event_store import Conflict, Once
 from commands.models import Command
 from commands.reviewing import Review, review
 from commands.unit_of_work import Log, UnitOfWork
@@ -94,6 +94,20 @@ class Commands:
                 self._decide(work, command)
         return work.drafted(stamp)
 
+    def repeated(self, once: Once | None) -> list[Folded] | None:
+        """What the same request led to when it was carried out before; None when it never was, or long ago.
+
+        Raises KeyReused where it was another request.
+        """
+        outcome = self.log.outcome(once) if once else None
+        if once is None or outcome is None:
+            return None
+        if outcome.fingerprint != once.fingerprint:
+            raise KeyReused(
+                "this Idempotency-Key stood for another request; send a key of its own with each request"
+            )
+        return [self._at(stream, version) for stream, version in outcome.streams]
+
     def feasible(self, commands: Sequence[Command]) -> tuple[list[Command], list[tuple[Command, Refused]]]:
         """Those that could be carried out one after the other now, and the others with why not."""
         work = UnitOfWork(self.log)
@@ -121,8 +135,8 @@ class Commands:
         standing: Mapping[Stream, int] = NOWHERE,
     ) -> list[Folded]:
         for attempt in range(1, ATTEMPTS + 1):
-            if once and (outcome := self.log.outcome(once)):
-                return self._again(once, outcome)
+            if (before := self.repeated(once)) is not None:
+                return before
             work = UnitOfWork(self.log)
             try:
                 for stream, version in standing.items():
@@ -131,8 +145,8 @@ class Commands:
                 work.commit(stamp, once, streams)
             except Refused:
                 # What stands against it may be the same request, sent twice and carried out just now.
-                if once and (outcome := self.log.outcome(once)):
-                    return self._again(once, outcome)
+                if (before := self.repeated(once)) is not None:
+                    return before
                 raise
             except Conflict:
                 time.sleep(random.uniform(0, PAUSE_SECONDS * attempt))  # noqa: S311 - so that two do not meet again
@@ -147,13 +161,6 @@ class Commands:
         refuse_unapproved(work)
         _refuse_other_version(work.version(streams[0]) if streams else 0, expected)
         return streams
-
-    def _again(self, once: Once, outcome: Outcome) -> list[Folded]:
-        if outcome.fingerprint != once.fingerprint:
-            raise KeyReused(
-                "this Idempotency-Key stood for another request; send a key of its own with each request"
-            )
-        return [self._at(stream, version) for stream, version in outcome.streams]
 
     def _at(self, stream: Stream, version: int) -> Folded:
         folded = fold_all(each for each in self.log.load(stream) if each.version <= version)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from commands.importers import VendorName
 from deploy import analytics, analytics_queries, imports, simulate
+from deploy.asking import commands as asking
 from deploy.settings import EVALUATION_PORT, MANAGEMENT_PORT, ORIGINAL_PORT, Settings, read_settings
 from deploy.told import Told
 
@@ -33,6 +34,7 @@ analytics.app.add_typer(analytics_queries.app)
 app.add_typer(analytics.app, name="analytics")
 app.add_typer(imports.app, name="import")
 app.add_typer(simulate.app, name="simulate")
+app.add_typer(asking.app)
 
 out, err = Console(), Console(stderr=True)
 

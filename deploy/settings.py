@@ -169,6 +169,15 @@ class Settings(BaseSettings):
         gt=0,
         description="how long a request with an Idempotency-Key is remembered; clients retry for less",
     )
+    management_url: str = Field(
+        f"http://127.0.0.1:{MANAGEMENT_PORT}",
+        description="where the command line asks for history, undo and what-if",
+    )
+    token: str = Field(
+        "",
+        description="an access token of whoever asks there; empty means the administrator's key, enough on a"
+        " laptop",
+    )
     canary_management_url: str = Field(
         f"http://127.0.0.1:{MANAGEMENT_PORT}", description="where the canary gives its commands"
     )

@@ -1,5 +1,6 @@
 """The route that takes an event, or a whole change request, back."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, HTTPException
@@ -8,13 +9,14 @@ from pydantic import BaseModel, JsonValue, PositiveInt, model_validator
 from api.http import StrictRoute
 from api.management.access import require
 from api.management.bulk import Changed, changed_of
-from api.management.change_shapes import ChangeAnswer
+from api.management.change_shapes import ChangeAnswer, change_answer
 from api.management.context import Giver, Write
 from api.management.diff import Differing, Proposal, differing, proposed
 from api.management.history import HistoryEntry, entry_shape
 from commands.models import Command
 from commands.undoing import Clash, Undoing, undo_change, undo_event
 from commands.wire import ALLOWED, kept
+from domain.aggregates import Folded
 from domain.differences import Difference
 from domain.envelope import Stream
 from domain.roles import Permission
@@ -56,7 +58,10 @@ class Conflict(BaseModel):
 
 class UndoAnswer(BaseModel):
     """`things` is what becomes, or became, different; `changed` and `change` are empty for a preview, and
-    where there is nothing left to take back."""
+    where there is nothing left to take back.
+
+    A request sent again is told what it `changed`, or its `change`, and nothing else.
+    """
 
     things: list[Differing]
     conflicts: list[Conflict]
@@ -71,6 +76,8 @@ def undo(project: Slug, body: Undo, write: Giver) -> UndoAnswer:
 
     409 where later events touched the same place, which a preview shows.
     """
+    if not body.preview and (before := write.parts.commands.repeated(write.once)) is not None:
+        return _told_again(before)
     found = _undoing(write, project, body)
     for command in found.commands:
         require(write.who, _permission(command), project, getattr(command, "environment", ""))
@@ -88,6 +95,18 @@ def undo(project: Slug, body: Undo, write: Giver) -> UndoAnswer:
     return answer.model_copy(update=_done(write, project, body, found))
 
 
+def _told_again(before: Sequence[Folded]) -> UndoAnswer:
+    """Worked out from what there is by now it would be another answer."""
+    change = next((each for each in before if each.stream.kind == "change"), None)
+    return UndoAnswer(
+        things=[],
+        conflicts=[],
+        commands=[],
+        changed=[] if change else [changed_of(each) for each in before],
+        change=change_answer(change) if change else None,
+    )
+
+
 def _undoing(write: Write, project: str, body: Undo) -> Undoing:
     store = write.parts.store
     if body.position is None:
@@ -102,10 +121,10 @@ def _permission(command: Command) -> Permission:
 
 def _done(write: Write, project: str, body: Undo, found: Undoing) -> dict[str, Any]:
     commands = found.commands
-    if not commands:
-        return {}
     if body.propose is None:
         return {"changed": [changed_of(folded) for folded in write.give_all(commands, found.versions)]}
+    if not commands:
+        return {}
     if others := [each for each in commands if type(each) not in ALLOWED]:
         raise HTTPException(422, f"{type(others[0]).__name__} cannot be in a change request; undo it at once")
     return {"change": proposed(write, project, body.propose, commands)}

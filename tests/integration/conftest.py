@@ -14,6 +14,7 @@ from deploy.processes.setup import set_up_postgres
 from deploy.settings import Settings
 from projections.aws import dynamodb_client
 from projections.follower import Follower
+from tests.integration.asking import CommandLine, listening
 from tests.integration.handmade import Model
 from tests.integration.management import Management, close, parts_at
 from tests.integration.usage import Usage
@@ -59,6 +60,13 @@ def api_with_tables(store: EventStore, stack: Stack, usage: Usage) -> Iterator[M
     with TestClient(app, raise_server_exceptions=False) as client:
         yield Management(client, store, found)
     close(found)
+
+
+@pytest.fixture
+def run(api: Management) -> Iterator[CommandLine]:
+    """On the parts that `api` gave the application."""
+    with listening(application()) as url:
+        yield CommandLine(url)
 
 
 @pytest.fixture

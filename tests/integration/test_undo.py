@@ -172,6 +172,37 @@ def test_an_undo_can_be_a_change_request(api: Management) -> None:
     assert rules_now(api) == []
 
 
+def test_an_undo_sent_again_is_told_what_it_changed_whatever_came_since(api: Management) -> None:
+    api.flag()
+    position = api.ask("PUT", PATH, targeting("a")).json()["position"]
+    path, body, once = "/default/undo", {"position": position}, {"Idempotency_Key": "k1"}
+    first = api.ask("POST", path, body, **once).json()
+    assert first["changed"][0]["position"] == api.store.head()
+    assert api.ask("POST", path, body, **once).json()["changed"] == first["changed"]
+    api.ask("PUT", PATH, targeting("a", default={"variant": "off"}))  # by now it would be a conflict
+    head = api.store.head()
+    again = api.ask("POST", path, body, **once)
+    assert (again.status_code, again.json()["changed"]) == (200, first["changed"])
+    refused(api.ask("POST", path, {"position": head}, **once), 422, "another request")
+    assert api.ask("POST", path, {"position": head, "preview": True}, **once).json()["changed"] == []
+    proposal = {"position": head, "propose": {"title": "Take it back"}}
+    made = api.ask("POST", path, proposal, Idempotency_Key="k2").json()["change"]
+    assert api.ask("POST", path, proposal, Idempotency_Key="k2").json()["change"] == made
+    assert api.store.head() == head + 1
+
+
+def test_an_undo_that_found_nothing_to_do_does_nothing_when_it_is_sent_again(api: Management) -> None:
+    api.flag()
+    position = api.ask("PUT", PATH, targeting("a")).json()["position"]
+    undo(api, position)
+    once = {"Idempotency_Key": "k1"}
+    assert api.ask("POST", "/default/undo", {"position": position}, **once).json()["changed"] == []
+    api.ask("PUT", PATH, targeting("a"))
+    head = api.store.head()
+    assert api.ask("POST", "/default/undo", {"position": position}, **once).json()["changed"] == []
+    assert api.store.head() == head
+
+
 def test_what_is_undone_is_what_was_looked_at(api: Management) -> None:
     """Somebody else changes the flag between the look and the undo."""
     api.flag()

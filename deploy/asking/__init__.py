@@ -1,0 +1,1 @@
+"""What the command line asks the management API: history, differences, undo, blame, searches, what-if."""
