@@ -9,10 +9,11 @@ from pydantic import AwareDatetime, BaseModel
 from pydantic_core import to_jsonable_python
 
 from api.http import StrictRoute
-from api.management.context import PAGE_LIMIT, NoNul, Parts, Reader, wait_for
+from api.management.context import PAGE_LIMIT, NoNul, Parts, Read, Reader, wait_for
 from domain.aggregates import EVOLVE
 from domain.differences import Difference, What, differences
-from domain.envelope import Stamp
+from domain.envelope import Stamp, Stream, flag_stream, segment_stream
+from domain.errors import NotFound
 from domain.sentences import sentences
 from domain.values import FlagKey, Slug
 from projections.audit_trail import Entry, Wanted, entry_of
@@ -127,7 +128,7 @@ def flag_history(
     ] = False,
 ) -> History:
     """What happened to the flag, or with `closure` to its answers."""
-    read.project(project)
+    _there(read, flag_stream(project, key))
     if closure:
         return closure_of(read.parts, project, key, which)
     return history_of(read.parts, project, which, kind="flag", key=key)
@@ -135,8 +136,14 @@ def flag_history(
 
 @router.get("/segments/{key}/history")
 def segment_history(project: Slug, key: FlagKey, which: Narrowing, read: Reader) -> History:
-    read.project(project)
+    _there(read, segment_stream(project, key))
     return history_of(read.parts, project, which, kind="segment", key=key)
+
+
+def _there(read: Read, stream: Stream) -> None:
+    read.project(stream.project)
+    if not read.parts.store.load(stream):
+        raise NotFound(f"there is no {stream.kind} '{stream.key}' in project '{stream.project}'")
 
 
 def history_of(parts: Parts, project: str, which: Narrowed, *, kind: str, key: str = "") -> History:

@@ -1,6 +1,7 @@
 """What-if and a search through recorded evaluations on the command line, by the shapes of their answers.
 
-The API here is a stand-in that answers with what it was given, and remembers what it was asked.
+The API here is a stand-in that answers with what it was given, and remembers what it was asked: for names
+that would colour a terminal, and for answers that break off. test_what_if.py asks the real one.
 """
 
 import json

@@ -101,7 +101,8 @@ def test_the_closure_is_told_over_http_with_who_why_and_in_plain_words(api: Mana
         api.ask("GET", history + "&by=administrator&from=2001-01-01T00:00:00Z").json()["entries"]
     ) == len(found["entries"])
     assert api.ask("GET", history + "&to=2001-01-01T00:00:00Z").json()["entries"] == []
-    assert api.ask("GET", "/default/flags/none/history?closure=true").json()["entries"] == []
+    for path in ("flags/none/history", "flags/none/history?closure=true", "segments/none/history"):
+        refused(api.ask("GET", f"/default/{path}"), 404, "'none'")
     refused(api.ask("GET", "/none/flags/checkout/history?closure=true"), 404, "'none'")
 
 

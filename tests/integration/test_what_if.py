@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from projections.aws import dynamodb_client
 from projections.records_table import Record
 from tests.faults.history import PureLog
 from tests.faults.random_commands import COMPANIES, COUNTRIES, RandomCommands
+from tests.integration.asking import CommandLine
 from tests.integration.management import OFF, Management, refused
 from tests.integration.usage import Usage
 
@@ -349,6 +351,29 @@ def test_recorded_contexts_can_be_searched(api: Management, usage: Usage) -> Non
     assert (limited["evaluations"], limited["complete"]) == (5, False)
     both: dict[str, Any] = {"recorded": {}, "contexts": [{}]}
     refused(api.ask("POST", f"{TARGETING}/bisect", both), 422, "either 'contexts' or those 'recorded'")
+
+
+def test_the_command_line_tells_it_too(
+    api: Management, usage: Usage, run: CommandLine, tmp_path: Path
+) -> None:
+    beta(api)
+    declare(api, "plan")
+    start = api.store.head()
+    asked = [{"targetingKey": f"u{n}", "plan": "free" if n else "pro"} for n in range(4)]
+    record(api, usage, asked)
+    file = tmp_path / "beta.json"
+    file.write_text(json.dumps(EVERYBODY["definition"]))
+    told = run("what-if", str(file), "--segment", "beta")
+    lines = [" ".join(line.split()) for line in told.lines()]
+    assert lines[1] == "checkout: 3 of 4 subjects move, 3 of 4 evaluations"
+    assert lines[3].startswith('on (default) off (rule Beta testers) 3 3 {"plan": "free", "targetingKey": "u')
+    assert lines[4:6] == ["before: off 25 %, on 75 %", "after: off 100 %"]
+    answer = json.loads(run("what-if", str(file), "--segment", "beta", "--json").out)
+    assert answer["flags"] == ask(api, {"commands": [EVERYBODY], "to": answer["end"]})["flags"]
+    api.ask("PUT", "/default/segments/beta", EVERYBODY["definition"], X_Reason="oops")
+    told = run("bisect", "checkout", "--recorded", "--from", str(start))
+    assert "    3 of 4 answers changed" in told.lines()
+    assert "    the first of them: on (default) → off (rule beta)" in told.lines()
 
 
 def test_tables_that_are_away_are_told_in_the_last_line(api: Management, usage: Usage) -> None:
