@@ -89,8 +89,7 @@ class FlagsSeenPage(BaseModel):
 
 
 class HourlyUsage(BaseModel):
-    """How often each flag was evaluated, hour by hour from `start` on; flags never asked for in that time have
-    no entry."""
+    """How often each flag was evaluated, hour by hour from `start` on; one that was not has no entry."""
 
     start: datetime
     hours: int

@@ -80,7 +80,7 @@ def stamp(
 
 
 def _as_typed(value: str) -> str:
-    """Headers are read as Latin-1; what was sent as UTF-8, as clients do with other letters, is read as that."""
+    """Headers are read as Latin-1; what was sent as UTF-8, as most clients do, is read as that."""
     try:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeError:
