@@ -58,9 +58,9 @@ class FlagRow:
         if seen is None or seen["status"] == "active":
             return ""
         if seen["new"]:
-            return self._page.t("flags.stale.new")
+            return self._page.t("stale.new")
         variant = next(iter(seen["variants"]), "") or self._page.t("flags.code_default")
-        return self._page.t(f"flags.stale.{seen['status']}", variant=variant)
+        return self._page.t(f"stale.{seen['status']}", variant=variant)
 
     def _switch(self, environment: Mapping[str, Any]) -> Element:
         page, key = self._page, environment["key"]
@@ -97,12 +97,12 @@ class FlagRow:
                     self._narrowing("tag", each)
                 if flag["owner"]:
                     self._narrowing("owner", flag["owner"])
-        set_text(self._kind, page.t(f"flags.kind.{flag['kind']}"))
+        set_text(self._kind, page.t(f"narrow.kind.{flag['kind']}"))
 
     def _narrowing(self, name: str, value: str) -> None:
         page = self._page
         with button(
-            "", partial(self._narrow, **{name: value}), f"chip {name}", title=page.t(f"flags.only_{name}")
+            "", partial(self._narrow, **{name: value}), f"chip {name}", title=page.t(f"narrow.only_{name}")
         ):
             tag("bdi", value)
 

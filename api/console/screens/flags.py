@@ -110,7 +110,7 @@ class Flags:
             tag("tr", classes="nothing"),
             tag("td", colspan=len(self.page.environments()) + 4, classes="empty"),
         ):
-            tag("p", self.page.t("flags.none_found" if narrowed else "flags.none"))
+            tag("p", self.page.t("flags.none_found") if narrowed else self.page.t("flags.none"))
             if narrowed:
                 link(self.page.t("flags.all"), self.page.url(), "button")
             else:
@@ -141,7 +141,7 @@ class Flags:
             for name in ("tag", "owner"):
                 if value := self.only[name]:
                     with link("", self.page.url(**{**self._wanted(), name: ""}), "chip") as chip:
-                        tag("span", self.page.t(f"flags.{name}") + ": ")
+                        tag("span", self.page.t(f"narrow.{name}") + ": ")
                         tag("bdi", value)
                         tag("span", f" {CROSS}", aria_hidden="true")
                     set_attributes(chip, aria_label=self.page.t("flags.without", value=value))
@@ -163,8 +163,8 @@ async def build(page: Page) -> None:
 
 def _head(page: Page) -> None:
     with tag("thead"), tag("tr"):
-        for name in ("flag", "lifecycle"):
-            tag("th", page.t(f"flags.{name}"), scope="col")
+        tag("th", page.t("flags.flag"), scope="col")
+        tag("th", page.t("flags.lifecycle"), scope="col")
         tag("th", page.t("flags.day", environment=page.environment), scope="col")
         for each in page.environments():
             tag("th", each["name"] or each["key"], scope="col")
@@ -197,10 +197,10 @@ def _narrowing(flags: Flags) -> None:
 
 def _narrowed_by(flags: Flags, name: str, values: Sequence[str], *, any_: bool = True) -> None:
     t = flags.page.t
-    options = [(value, t(f"flags.{name}.{value}")) for value in values]
+    options = [(value, t(f"narrow.{name}.{value}")) for value in values]
     if any_:
-        options.insert(0, ("", t(f"flags.{name}.any")))
-    choice(t(f"flags.{name}"), options, flags.only[name]).on(
+        options.insert(0, ("", t(f"narrow.{name}.any")))
+    choice(t(f"narrow.{name}"), options, flags.only[name]).on(
         "change", lambda event: flags.narrow(**{name: event.args}), js_handler=TYPED
     )
 
