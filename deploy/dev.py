@@ -27,7 +27,7 @@ from deploy.embedded import (
     why_not_bindable,
 )
 from deploy.processes.setup import set_up
-from deploy.samples import Samples, is_ready, make_samples, wait_until, write_private
+from deploy.samples import Samples, console_link, is_ready, make_samples, wait_until, write_private
 from deploy.settings import ORIGINAL_NAMES, Settings, read_settings
 
 POLL_SECONDS = 0.2
@@ -177,6 +177,10 @@ class Platform:
             self.ready = samples, ready_file
             self._write_ready_file()
         say = self.say
+        if self._settings().console:
+            link = console_link(samples.management_url, samples.admin_key)
+            say(f"\nConsole          {link}   (signs in once, within two minutes)")
+            say(f"                 {samples.management_url}/console   (sign in with the administrator's key)")
         say(f"\nManagement API   {samples.management_url}/api/v1   (described in /openapi.json)")
         say(f"Evaluation API   {samples.evaluation_url}/ofrep/v1")
         if self.original_ports:

@@ -26,6 +26,7 @@ CREDENTIALS = (
     r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*",  # JWTs
     r"(?i:(?<=bearer )|(?<=basic ))[A-Za-z0-9+/=._~-]{4,}",
     r"(?<=[?&]token=)[^&\s\"']+",  # of event streams
+    r"(?<=[?&]link=)[^&\s\"']+",  # that sign in to the console
     r"(?<=://)[^\s/@:]*:[^\s/@]*(?=@)",  # user and password in an address
 )
 
@@ -38,6 +39,7 @@ def configure_logging(settings: Settings) -> None:
     handler.setFormatter(formatter(settings))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it announces where it found credentials
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells every address it asks, query and all
     logging.captureWarnings(capture=True)
     sys.excepthook = lambda *error: log_unhandled("the process", error)
     threading.excepthook = lambda found: log_unhandled(

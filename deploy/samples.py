@@ -91,6 +91,13 @@ def is_ready(url: str) -> bool:
     return call(f"{url}/health/ready", "")[0] == 200
 
 
+def console_link(management: str, admin_key: str) -> str:
+    """An address that signs a browser in to the console, once and soon."""
+    status, answer = call(f"{management}/console/link", admin_key, {})
+    _done((status, answer), 200)
+    return f"{management}{answer['path']}"
+
+
 def make_samples(management: str, evaluation: str, admin_key: str, kept: Path, seconds: float) -> Samples:
     """Makes the sample flag and key, or finds those of an earlier run; `kept` remembers the key."""
     key = kept.read_text().strip() if kept.exists() else ""

@@ -198,6 +198,10 @@ class Settings(BaseSettings):
     canary_limit_seconds: float = Field(
         5.0, gt=0, description="how soon a flip has to be served, before it counts as failed"
     )
+    console: bool = Field(
+        True,
+        description="serves the console at /console of the management API; on, as people look for it first",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="what is written to standard error"
     )

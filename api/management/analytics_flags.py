@@ -9,11 +9,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.http import StrictRoute
-from api.management.analytics_shapes import FlagSeen, FlagsSeenPage, UnknownFlags, UnknownFlagShape
+from api.management.analytics_shapes import (
+    FlagSeen,
+    FlagsSeenPage,
+    HourlyUsage,
+    UnknownFlags,
+    UnknownFlagShape,
+)
 from api.management.context import PAGE_LIMIT, Lister, Listing, Read, Reader
 from domain.aggregates import Folded
 from domain.project import require_environment
-from domain.values import Slug
+from domain.values import FlagKey, Slug
 from projections.catalogue import place_of
 from projections.flag_index import FLAG_NOT_FOUND
 from projections.stale_flags import FlagStatus, LastSeen, UnknownFlag, status_of, variants_since
@@ -27,6 +33,8 @@ router = APIRouter(
 )
 
 HOUR_SECONDS = 3_600
+DAY_HOURS = 24
+HOURLY_FLAGS = 100  # each that was evaluated lately costs a few queries
 
 
 @router.get("/flags")
@@ -79,6 +87,25 @@ def _shape(folded: Folded, seen: LastSeen | None, since: datetime) -> FlagSeen:
         last_evaluated=moment_of(seen.last * HOUR_MINUTES) if seen else None,
         variants=variants_since(seen, hour),
     )
+
+
+@router.get("/hourly")
+def hourly(
+    project: Slug,
+    environment: Slug,
+    read: Reader,
+    flag: Annotated[list[FlagKey], Query(min_length=1, max_length=HOURLY_FLAGS, description="once for each")],
+) -> HourlyUsage:
+    """The last 24 hours of up to 100 flags in one answer, the hour that is going on included."""
+    require_environment(read.project(project), environment)
+    now = datetime.now(UTC)
+    start = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=DAY_HOURS - 1)
+    keys, analytics = sorted(set(flag), key=str.encode), read.parts.analytics
+    seen = analytics.seen.last_seen(project, environment, keys[0], keys[-1])
+    asked = [key for key in keys if key in seen and moment_of(seen[key].last * HOUR_MINUTES) >= start]
+    found = {key: analytics.usage.series(project, environment, key, start, now, "hour") for key in asked}
+    totals = {key: [bucket.total for bucket in each.series] for key, each in found.items()}
+    return HourlyUsage(start=start, hours=DAY_HOURS, flags=totals)
 
 
 @router.get("/unknown-flags")

@@ -88,6 +88,14 @@ class FlagsSeenPage(BaseModel):
     position: int
 
 
+class HourlyUsage(BaseModel):
+    """How often each flag was evaluated, hour by hour from `start` on; one that was not has no entry."""
+
+    start: datetime
+    hours: int
+    flags: dict[str, list[int]]
+
+
 class UnknownFlagShape(BaseModel):
     """Times are the beginnings of hours. `archived` says that there was such a flag."""
 

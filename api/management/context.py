@@ -76,7 +76,15 @@ def stamp(
     who: PrincipalOf,
     x_reason: Annotated[str, Header(max_length=REASON_LENGTH, description="why; kept with the event")] = "",
 ) -> Stamp:
-    return Stamp(who.name, utc_now(), x_reason, request_id(request))
+    return Stamp(who.name, utc_now(), _as_typed(x_reason), request_id(request))
+
+
+def _as_typed(value: str) -> str:
+    """Headers are read as Latin-1; what was sent as UTF-8, as most clients do, is read as that."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
 
 
 async def once(

@@ -49,6 +49,10 @@ def build(settings: Settings) -> FastAPI:
     facade = original(settings, found)
     app = create_app(replace(found, background=(*found.background, facade)))
     legacy.install(app, facade)
+    if settings.console:
+        from api.console.console import install
+
+        install(app)
     if traces:
         app.add_middleware(traces.requests)
     return app

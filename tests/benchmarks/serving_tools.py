@@ -41,7 +41,7 @@ class Tool:
 def find(name: str, cache: Path) -> Tool:
     """Raises Unavailable."""
     if (found := _installed(name) or _unpacked(name, cache)) is None:
-        _fetch(name, cache)
+        fetch(name, cache)
         found = _unpacked(name, cache)
     if found is None:
         raise Unavailable(f"Debian's package {name} has no program {name}")
@@ -54,18 +54,18 @@ def _installed(name: str) -> Tool | None:
 
 
 def _unpacked(name: str, cache: Path) -> Tool | None:
-    root = _root(cache)
+    root = root_of(cache)
     programs = [root / "usr" / place / name for place in ("bin", "sbin")]
     libraries = ":".join(sorted({str(file.parent) for file in root.glob("**/lib*.so*")}))
     return next((Tool(program, libraries) for program in programs if program.is_file()), None)
 
 
-def _root(cache: Path) -> Path:
+def root_of(cache: Path) -> Path:
     """Beside those of other kinds of machine, should they share the directory."""
     return cache.resolve() / f"root-{platform.machine()}"
 
 
-def _fetch(name: str, cache: Path) -> None:
+def fetch(name: str, cache: Path) -> None:
     """The package and those that it needs and this machine lacks, with lists and cache of our own: so neither
     root nor an `apt-get update` is needed."""
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
@@ -79,7 +79,7 @@ def _fetch(name: str, cache: Path) -> None:
     packages = [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]
     _run([*apt, "download", *packages], downloads)
     for package in downloads.glob("*.deb"):
-        _run(["dpkg", "-x", package, _root(cache)], downloads)
+        _run(["dpkg", "-x", package, root_of(cache)], downloads)
         package.unlink()
 
 

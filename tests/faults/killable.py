@@ -81,7 +81,7 @@ def _fork(point: str | None, after_passing: int) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if point is not None:
             POINTS[point](after_passing)
-        settings = Settings()
+        settings = Settings(console=False)
         serve(build(settings), settings, MANAGEMENT_PORT)
         os._exit(0)
     return child

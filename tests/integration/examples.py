@@ -135,6 +135,7 @@ FLAGS = [
     Step("GET", ENVIRONMENT + "/analytics/flags/{key}", query={"granularity": "day"}),
     Step("GET", ENVIRONMENT + "/analytics/totals", query={"granularity": "day"}),
     Step("GET", ENVIRONMENT + "/analytics/flags", query={"days": "90", "status": "never"}),
+    Step("GET", ENVIRONMENT + "/analytics/hourly", query={"flag": "new-checkout"}),
     Step("GET", ENVIRONMENT + "/analytics/flags/{key}/shares"),
     Step("GET", ENVIRONMENT + "/analytics/flags/{key}/subjects"),
     Step("GET", ENVIRONMENT + "/analytics/unknown-flags"),

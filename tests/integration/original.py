@@ -59,6 +59,7 @@ def settings_at(postgres_url: str, **settings: Any) -> Settings:
         "postgres_seconds": 30,
         "redis_url": f"redis://{nowhere}",
         "aws_endpoint_url": f"http://{nowhere}",
+        "console": False,
     }
     return Settings(postgres_url=postgres_url, admin_key=MASTER, **{**away, **settings})
 

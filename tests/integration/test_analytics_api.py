@@ -244,6 +244,29 @@ def test_flags_by_what_they_were_asked_for_lately(api: Management, usage: Usage)
     assert {each["key"]: each["status"] for each in later}["always"] == "active"
 
 
+def test_a_day_of_several_flags_by_the_hour_without_those_nobody_asked_for(
+    api: Management, usage: Usage
+) -> None:
+    hour = now() - now() % 60
+    usage.write(
+        counted(hour, on=3),
+        counted(hour - 60, on=2, off=1),
+        counted(hour - 22 * 60, flag="other", on=7),
+        counted(hour - 25 * 60, flag="yesterday", on=5),
+    )
+    asked = "&".join(f"flag={key}" for key in ("checkout", "other", "yesterday", "never"))
+    found = api.ask("GET", f"{ENVIRONMENT}/hourly?{asked}").json()
+    first = int(datetime.fromisoformat(found["start"]).timestamp()) // 3_600
+    by_hour = {
+        key: {first + n - hour // 60: count for n, count in enumerate(counts) if count}
+        for key, counts in found["flags"].items()
+    }
+    assert by_hour == {"checkout": {0: 3, -1: 3}, "other": {-22: 7}}
+    assert [len(counts) for counts in found["flags"].values()] == [24, 24]
+    refused(api.ask("GET", f"{ENVIRONMENT}/hourly"), 422, "flag")
+    refused(api.ask("GET", f"{ENVIRONMENT}/hourly?" + "flag=a&" * 101), 422, "flag", "100")
+
+
 def test_a_status_is_paged_through_without_a_gap(api: Management, usage: Usage) -> None:
     keys = [f"flag-{n:02d}" for n in range(13)]
     for key in keys:

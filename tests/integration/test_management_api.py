@@ -96,6 +96,18 @@ def test_a_reason_is_kept_with_the_event(api: Management) -> None:
     assert (stamp.by, stamp.reason) == ("administrator", "launch day")
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("lançamento 🚀".encode(), "lançamento 🚀"), ("café".encode("latin-1"), "café")],
+)
+def test_a_reason_is_kept_as_it_was_typed_in_any_language(api: Management, sent: bytes, kept: str) -> None:
+    api.flag()
+    path = "/api/v1/projects/default/flags/checkout/environments/staging/on"
+    answer = api.client.post(path, headers={"X-API-Key": ADMIN, "X-Reason": sent})
+    assert answer.status_code == 200, answer.text
+    assert api.store.read(after=answer.json()["position"] - 1, limit=1)[0].stamp.reason == kept
+
+
 def test_an_etag_is_kept_to(api: Management) -> None:
     api.flag()
     on = "/default/flags/checkout/environments/staging/on"

@@ -1,0 +1,67 @@
+// What the browser alone knows: the viewer's zone, what has the focus, whether one is still signed in.
+"use strict";
+
+const togglemaster = {
+  // A cookie that only says how somebody likes to see the console.
+  remember(what, value) {
+    const secure = location.protocol === "https:" ? ";secure" : "";
+    document.cookie = `togglemaster_${what}=${encodeURIComponent(value)};path=/console;max-age=31536000;samesite=strict${secure}`;
+    location.reload();
+  },
+  root: "/console",
+};
+
+// A time in the viewer's zone and language, with UTC on hover.
+class Moment extends HTMLElement {
+  static observedAttributes = ["at"];
+  connectedCallback() { this.show(); }
+  attributeChangedCallback() { this.show(); }
+  show() {
+    const at = new Date(this.getAttribute("at"));
+    if (Number.isNaN(at.getTime())) return;
+    const language = document.documentElement.lang || undefined;
+    const format = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+    this.textContent = format.format(at);
+    this.title = `${at.toISOString().replace("T", " ").slice(0, 19)} UTC`;
+  }
+}
+customElements.define("tm-time", Moment);
+
+function isTyping(target) {
+  return target.closest("input, textarea, select, [contenteditable]") !== null;
+}
+
+document.addEventListener("keydown", (event) => {
+  const palette = document.querySelector("[data-palette]");
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && palette) {
+    event.preventDefault();
+    palette.click();
+  }
+  const search = document.querySelector("[data-search]");
+  if (event.key === "/" && search && !isTyping(event.target)) {
+    event.preventDefault();
+    search.focus();
+  }
+});
+
+// A page that lost its connection asks whether it was signed out, and then says so by going there.
+async function checkSession() {
+  const answer = await fetch(`${togglemaster.root}/session`, { cache: "no-store" }).catch(() => null);
+  if (answer !== null && answer.status === 401) {
+    const here = location.pathname.slice(togglemaster.root.length) + location.search;
+    location.replace(`${togglemaster.root}/sign-in?then=${encodeURIComponent(here)}`);
+  }
+}
+
+const socketThere = setInterval(() => {
+  if (!window.socket) return;
+  clearInterval(socketThere);
+  window.socket.on("disconnect", checkSession);
+  window.socket.on("connect_error", checkSession);
+}, 200);
+
+// The place seen last, for whoever comes back without an address.
+const place = location.pathname.slice(togglemaster.root.length).split("/").slice(1, 3);
+if (document.querySelector("body.plain") === null && place.length === 2 && place[1]) {
+  document.cookie = `togglemaster_place=${place.join("/")};path=/console;max-age=31536000;samesite=strict`;
+}

@@ -1,0 +1,62 @@
+"""What the console says, in each language: a file of `languages/` with a sentence for every key."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from fastapi import Request
+
+from api.console.wishes import LANGUAGE
+
+LANGUAGES: Mapping[str, str] = {"en": "English", "pt-BR": "Português (Brasil)"}
+"""By the code that browsers ask with, and the name it has in itself. The first is for everybody else."""
+
+DEFAULT = next(iter(LANGUAGES))
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    language: str
+
+    def t(self, key: str, **values: Any) -> str:
+        """Raises KeyError for a key that is not in the catalogue. What is filled in stays as it is."""
+        return catalogue(self.language)[key].format_map(values)
+
+    def counted(self, key: str, number: int, **values: Any) -> str:
+        """`key.one` or `key.other`, with `number` in it."""
+        return self.t(f"{key}.{'one' if number == 1 else 'other'}", number=number, **values)
+
+
+@cache
+def catalogue(language: str) -> Mapping[str, str]:
+    text = resources.files("api.console").joinpath(f"languages/{language}.json").read_text(encoding="utf-8")
+    found: dict[str, str] = json.loads(text)
+    return found
+
+
+def texts_for(request: Request) -> Texts:
+    """What was chosen, else what the browser prefers of what there is."""
+    chosen = request.cookies.get(LANGUAGE, "")
+    return Texts(chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", "")))
+
+
+def preferred(accepted: str) -> str:
+    """Of an Accept-Language (RFC 9110, 12.5.4); `pt` and `pt-PT` are nearer to `pt-BR` than English is."""
+    wanted = sorted((_weighed(each) for each in accepted.split(",")), key=lambda each: -each[1])
+    for tag, weight in wanted:
+        exact = (each for each in LANGUAGES if each.lower() == tag)
+        near = (each for each in LANGUAGES if each.lower().split("-")[0] == tag.split("-")[0])
+        if weight > 0 and (found := next(exact, None) or next(near, None)):
+            return found
+    return DEFAULT
+
+
+def _weighed(accepted: str) -> tuple[str, float]:
+    tag, _, weight = accepted.partition(";")
+    try:
+        return tag.strip().lower(), float(weight.strip().removeprefix("q=") or 1)
+    except ValueError:
+        return tag.strip().lower(), 0.0
