@@ -120,9 +120,9 @@ class Snapshot:
     events: int
     lines: Mapping[str, bytes]
 
-    @cached_property
+    @property
     def text(self) -> bytes:
-        """In one order, whichever way it was made."""
+        """In one order, whichever way it was made; not kept, as it is large."""
         return b"\n".join(stream.encode() + b"\t" + self.lines[stream] for stream in sorted(self.lines))
 
     @cached_property
