@@ -135,7 +135,7 @@ class EventStore(LogReading):
             try:
                 _Recorder(self._datastore, events_table_name=TABLE).create_table()
                 with connection.transaction():
-                    for statement in (log_tables.CHAIN, log_tables.APPEND_ONLY, log_tables.REQUESTS):
+                    for statement in log_tables.BESIDE_EVENTS:
                         connection.execute(statement)
             finally:
                 connection.execute("SELECT pg_advisory_unlock(%s)", (SETUP_LOCK,))

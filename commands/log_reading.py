@@ -8,7 +8,7 @@ from typing import Any, LiteralString, NamedTuple
 from pydantic import ValidationError
 
 from commands.codec import decode
-from commands.log_tables import EVENTS_TABLE
+from commands.log_tables import EVENTS_TABLE, OF_PROJECTS, PROJECT
 from domain.envelope import Recorded, Stream
 
 PAGE = 4_000  # events; a few megabytes at a time, and a query every tenth of a second
@@ -42,6 +42,17 @@ BY_POSITION: LiteralString = (
 )
 COUNT: LiteralString = (
     f"SELECT count(*), count(*) FILTER (WHERE originator_version = 1) FROM {EVENTS_TABLE} WHERE {RELEVANT}"  # noqa: S608
+)
+OF_PROJECT: LiteralString = (
+    f" WHERE {OF_PROJECTS} AND {PROJECT} = %(project)s"
+    " AND notification_id > %(after)s AND notification_id <= %(until)s ORDER BY notification_id"
+)
+NTH_OF_PROJECT: LiteralString = (
+    f"SELECT notification_id FROM {EVENTS_TABLE}{OF_PROJECT} OFFSET %(nth)s - 1 LIMIT 1"  # noqa: S608
+)
+PROJECTS: LiteralString = (
+    f"SELECT DISTINCT {PROJECT} FROM {EVENTS_TABLE}"  # noqa: S608
+    f" WHERE {OF_PROJECTS} AND notification_id > %(after)s AND notification_id <= %(until)s ORDER BY 1"
 )
 
 
@@ -111,6 +122,22 @@ class LogReading(ABC):
         while page := self._page(BY_POSITION, {"after": after} | common):
             yield page
             after = page[-1].position
+
+    def of_project(self, project: str, *, after: int = 0, until: int) -> Iterator[list[Row]]:
+        """What happened to a project, its flags and segments, in the order of the log, a page at a time."""
+        query, common = SELECT + OF_PROJECT + " LIMIT %(limit)s", {"project": project, "until": until}
+        while page := self._page(query, {"after": after, "limit": PAGE} | common):
+            yield page
+            after = page[-1].position
+
+    def nth_of_project(self, project: str, nth: int, *, after: int, until: int) -> int | None:
+        """The position of the `nth` of those above `after`; None where there are fewer."""
+        places = {"project": project, "nth": nth, "after": after, "until": until}
+        return next((position for (position,) in self.rows(NTH_OF_PROJECT, places)), None)
+
+    def projects(self, *, after: int = 0, until: int) -> list[str]:
+        """Those to which anything happened between the two positions."""
+        return [project for (project,) in self.rows(PROJECTS, {"after": after, "until": until})]
 
     def _page(self, query: LiteralString, parameters: Mapping[str, Any]) -> list[Row]:
         return [Row._make(row) for row in self.rows(query, parameters)]

@@ -1,5 +1,5 @@
-"""What PostgreSQL has beside the table of events: the hash chain, the refusal to change either, and which
-requests with an idempotency key were carried out.
+"""What PostgreSQL has beside the table of events: the hash chain, the refusal to change either, which
+requests with an idempotency key were carried out, and an index of each project's events.
 
 The chain is made by a trigger under the lock that every insert holds, so it is in the order of the log:
 `hash(n) = SHA-256(hash(n-1) ‖ position ‖ version ‖ len(stream) ‖ stream ‖ len(name) ‖ name ‖ data)`, numbers
@@ -8,6 +8,7 @@ big-endian, positions and versions in 8 bytes, lengths in 4; before the first ev
 
 import hashlib
 import struct
+from typing import LiteralString
 
 EVENTS_TABLE = "togglemaster_events"
 
@@ -66,6 +67,19 @@ CREATE TABLE IF NOT EXISTS togglemaster_requests (
 );
 CREATE INDEX IF NOT EXISTS togglemaster_requests_at ON togglemaster_requests (at);
 """
+
+OF_PROJECTS: LiteralString = "split_part(originator_id, '/', 1) IN ('project', 'flag', 'segment')"
+"""What a project's past is folded from. Queries have to say it as the index does, or PostgreSQL reads all."""
+
+PROJECT: LiteralString = "split_part(originator_id, '/', 2)"
+
+BY_PROJECT = f"""
+CREATE INDEX IF NOT EXISTS togglemaster_events_by_project
+    ON togglemaster_events (({PROJECT}), notification_id) WHERE {OF_PROJECTS};
+"""
+"""Not CONCURRENTLY: that holds a lock which the lock of every insert waits for, and holds it for longer."""
+
+BESIDE_EVENTS = (CHAIN, APPEND_ONLY, REQUESTS, BY_PROJECT)
 
 REMEMBER = "INSERT INTO togglemaster_requests (actor, key, fingerprint, outcome) VALUES (%s, %s, %s, %s)"
 RECALL = "SELECT fingerprint, outcome FROM togglemaster_requests WHERE actor = %s AND key = %s"

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from commands.importers import VendorName
-from deploy import analytics, analytics_queries, imports, simulate
+from deploy import analytics, analytics_queries, imports, simulate, snapshots
 from deploy.asking import commands as asking
 from deploy.settings import EVALUATION_PORT, MANAGEMENT_PORT, ORIGINAL_PORT, Settings, read_settings
 from deploy.told import Told
@@ -28,6 +28,7 @@ projections = typer.Typer(help="Look after the read model in Redis.", no_args_is
 app.add_typer(serve, name="serve")
 app.add_typer(work, name="work")
 app.add_typer(projections, name="projections")
+projections.add_typer(snapshots.app, name="snapshots")
 audit = typer.Typer(help="Look after the log of events.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 analytics.app.add_typer(analytics_queries.app)

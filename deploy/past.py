@@ -10,6 +10,7 @@ from deploy.told import Told
 from domain.errors import Refused
 from domain.ruleset import Ruleset
 from projections.audit_trail import AuditTrail
+from projections.fold_snapshots import FoldSnapshots
 from projections.moments import moment_of
 from projections.past import Pasts
 from projections.postgres_views import ViewUnavailable
@@ -22,10 +23,14 @@ def ruleset_then(settings: Settings, project: str, environment: str, at: str) ->
     """Of one environment, at that moment; now where `at` is empty. Raises Told."""
     url = settings.postgres_url
     try:
-        with closing(EventStore(url, PATIENCE_SECONDS)) as store, closing(AuditTrail(url)) as audit:
+        with (
+            closing(EventStore(url, PATIENCE_SECONDS)) as store,
+            closing(AuditTrail(url)) as audit,
+            closing(Pasts(store, FoldSnapshots(url, PATIENCE_SECONDS))) as pasts,
+        ):
             head = store.head()
             position = _position(at, project, head, audit) if at else head
-            return Pasts(store).of(project, position).ruleset(environment)
+            return pasts.of(project, position).ruleset(environment)
     except Refused as problem:
         raise Told(str(problem)) from problem
     except (StoreUnavailable, ViewUnavailable) as problem:

@@ -21,6 +21,7 @@ from commands.event_store import EventStore, StoreUnavailable
 from deploy.processes.common import PATIENCE_SECONDS
 from deploy.processes.projector import refuse_eviction, rulesets
 from deploy.settings import Settings
+from deploy.snapshots_work import snapshots_standing
 from deploy.told import Told
 from projections.frozen import Frozen
 from projections.rebuild import Drift, NotRebuilt, Poisoned, go_back, rebuild, status_of, verify
@@ -82,6 +83,7 @@ def show_status(settings: Settings, out: Console) -> None:
     _plain(out, f"projector: {holders.projector or 'none'} (epoch {holders.epoch})")
     if holders.rebuild:
         _plain(out, f"a rebuild is at work, or was ended: {holders.rebuild}")
+    _plain(out, f"snapshots: {snapshots_standing(settings)}")
     _show_frozen(status.frozen, out)
 
 

@@ -10,7 +10,7 @@ from domain.envelope import Stream, flag_stream, segment_stream
 from domain.evaluation import Evaluation
 from domain.flag import Flag
 from domain.references import flags_asked, segments_asked, segments_asked_by
-from domain.ruleset import DocumentName, Ruleset
+from domain.ruleset import Ruleset
 from domain.segment import Segment
 from projections.documents import Documents, documents_of
 from projections.past import Past
@@ -111,18 +111,6 @@ def outcome(answer: Evaluation) -> Outcome:
 
 Drafted = Mapping[Stream, Folded]
 """What would be different, as it would be."""
-
-
-def ruleset_with(past: Past, drafted: Drafted, environment: str) -> Ruleset:
-    return past.ruleset(environment).updated(_documents(drafted, environment))
-
-
-def _documents(drafted: Drafted, environment: str) -> Iterator[tuple[DocumentName, str | None]]:
-    for folded in drafted.values():
-        if folded.stream.kind in {"flag", "segment"}:
-            for place, text in documents_of(folded, [environment]).items():
-                kind, _, key = place.field.partition("/")
-                yield (kind, key), text
 
 
 def influenced(past: Past, drafted: Drafted, environment: str) -> list[str]:

@@ -1,6 +1,7 @@
 """The route that takes an event, or a whole change request, back."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, HTTPException
@@ -92,7 +93,14 @@ def undo(project: Slug, body: Undo, write: Giver) -> UndoAnswer:
         return answer
     if found.clashes and not body.partial:
         raise HTTPException(409, _refusal(found.clashes))
-    return answer.model_copy(update=_done(write, project, body, found))
+    return answer.model_copy(update=_done(_named(write, body), project, body, found))
+
+
+def _named(write: Write, body: Undo) -> Write:
+    """The history says what was undone, and then why."""
+    what = f"undo of change {body.change}" if body.change else f"undo of position {body.position}"
+    reason = f"{what}: {write.stamp.reason}" if write.stamp.reason else what
+    return replace(write, stamp=replace(write.stamp, reason=reason))
 
 
 def _told_again(before: Sequence[Folded]) -> UndoAnswer:

@@ -29,7 +29,7 @@ from domain.ruleset import Ruleset
 from domain.values import FlagKey, Slug
 from projections.past import Past
 from projections.recorded_contexts import Sample
-from projections.what_if import Drafted, compared, influenced, ruleset_with
+from projections.what_if import Drafted, compared, influenced
 
 router = APIRouter(
     prefix="/projects/{project}/environments/{environment}/what-if",
@@ -122,7 +122,7 @@ def _look(read: Read, project: str, environment: str, body: WhatIfQuestion) -> _
     return _Look(
         read=read,
         past=past,
-        then=ruleset_with(past, drafted, environment),
+        then=past.with_drafts(drafted.values()).ruleset(environment),
         drafted=drafted,
         environment=environment,
         flags=wanted[:FLAGS],

@@ -25,6 +25,7 @@ from deploy.traced_commands import TracedEventStore, traced_commands
 from projections.audit_trail import AuditTrail
 from projections.aws import dynamodb_client
 from projections.catalogue import Catalogue
+from projections.fold_snapshots import FoldSnapshots
 from projections.keys_used import KeysUsed
 from projections.past import Pasts
 from projections.records_table import RecordsTable
@@ -85,7 +86,7 @@ def parts(settings: Settings, traces: "Tracing | None" = None) -> Parts:
         ),
         secret=installation_secret(settings),
         keys_used=keys_used,
-        pasts=Pasts(store),
+        pasts=Pasts(store, FoldSnapshots(settings.postgres_url, settings.postgres_seconds)),
         background=(key_use, *found.background()),
     )
 

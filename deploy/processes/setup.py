@@ -26,6 +26,7 @@ from projections.aws import (
     queue_exists,
     sqs_client,
 )
+from projections.fold_snapshots import FoldSnapshots
 from projections.item_writes import Throttled
 from projections.original_table import create_original_table
 from projections.postgres_views import ViewUnavailable
@@ -81,7 +82,7 @@ def set_up_postgres(settings: Settings) -> None:
         _create_first_project(store)
     with closing(PrivateTables(settings.postgres_url, PATIENCE_SECONDS)) as tables:
         tables.create_tables()
-    for view in (*POSTGRES_VIEWS, WebhookDeliveries):
+    for view in (*POSTGRES_VIEWS, WebhookDeliveries, FoldSnapshots):
         with closing(view(settings.postgres_url, PATIENCE_SECONDS)) as opened:
             opened.create_tables()
 

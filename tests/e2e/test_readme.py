@@ -2,14 +2,17 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deploy.settings import EVALUATION_PORT, MANAGEMENT_PORT, Settings
-from tests.e2e.conftest import Platform
+from tests.conftest import open_directory
+from tests.e2e.conftest import start, stop
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
@@ -36,10 +39,12 @@ def pattern(expected: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def environment(platform: Platform) -> dict[str, str]:
-    """A platform as the tour finds it, with nothing left by other tests."""
+def environment() -> Iterator[dict[str, str]]:
+    """Of a platform as the tour finds it: nobody did anything with it yet, so that positions are the same."""
+    directory = open_directory()
+    platform = start(directory)
     ready = platform.ready
-    return {
+    yield {
         **os.environ,
         **platform.environment,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -47,11 +52,15 @@ def environment(platform: Platform) -> dict[str, str]:
         "KEY": ready["evaluation_key"],
         "API": f"{ready['management_url']}/api/v1/projects/default",
         "OFREP": f"{ready['evaluation_url']}/ofrep/v1",
+        "TOGGLEMASTER_TOKEN": ready["admin_key"],
+        "TOGGLEMASTER_MANAGEMENT_URL": ready["management_url"],
     }
+    stop(platform)
+    shutil.rmtree(directory)
 
 
 def test_there_is_a_tour() -> None:
-    assert sum(len(steps(block)) for block in BLOCKS) >= 9
+    assert sum(len(steps(block)) for block in BLOCKS) >= 15
 
 
 def test_every_command_answers_as_the_readme_says(environment: dict[str, str]) -> None:

@@ -52,7 +52,14 @@ def parts_at(postgres_url: str, **settings: Any) -> Parts:
 
 
 def close(found: Parts) -> None:
-    for part in (found.store, found.catalogue, found.audit, found.deliveries, found.people.tables):
+    for part in (
+        found.store,
+        found.catalogue,
+        found.audit,
+        found.deliveries,
+        found.people.tables,
+        found.pasts,
+    ):
         part.close()
 
 

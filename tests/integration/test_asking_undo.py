@@ -25,7 +25,7 @@ def test_an_undo_shows_what_it_does_and_does_it(api: Management, run: CommandLin
     done = run("undo", str(added), "--yes", "--reason", "não era para já")
     assert (done.code, done.lines()[-1]) == (0, f"done, at position {added + 1}")
     undone = api.store.read(after=added, limit=10)
-    assert [each.stamp.reason for each in undone] == ["não era para já"]
+    assert [each.stamp.reason for each in undone] == [f"undo of position {added}: não era para já"]
     again = run("undo", str(added), "--yes")
     assert (again.code, again.lines()) == (
         0,
