@@ -1,5 +1,5 @@
 # Everything below works on a machine that has git, make and Python 3.11 or newer.
-.PHONY: help install run test test-faults test-deploy lint check sbom bench bench-engine lock clean
+.PHONY: help install run test test-faults test-deploy screenshots lint check sbom bench bench-engine lock clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,6 +33,9 @@ test-faults: install ## Only the bad days: what is killed, lost and doubled, in 
 
 test-deploy: install ## Only the image, the manifests, Terraform and the workflow
 	$(BIN)/pytest tests/deploy
+
+screenshots: install ## A picture of each screen of the console, in docs/screens
+	$(BIN)/python -m tests.console.screenshots docs/screens
 
 lint: install ## Linters, types, layers
 	$(BIN)/ruff check .

@@ -90,6 +90,7 @@ def nicegui_shell(screens: tuple[Screen, ...]) -> FastAPI:
     environment.loader = WithNonce(environment.loader)
     Client.shared_head_html = HEAD
     app.config.socket_io_js_transports = ["websocket"]
+    app.config.quasar_config["loadingBar"]["skipHijack"] = True  # its bar has no name to be read aloud
     app.add_middleware(OwnPages)
     for screen in screens:
         ui.page(f"/{{project}}/{{environment}}/{screen.path}", response_timeout=BUILD_SECONDS)(

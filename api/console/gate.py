@@ -43,6 +43,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+KEPT = "no-cache"  # by the browser, which asks each time whether it is still so
 USER_EVENT = '42["event"'  # how socket.io begins what somebody did on a page
 POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
 
@@ -141,7 +142,7 @@ def _guarded(send: Send, nonce: str) -> Send:
             page = "x-nicegui-content" in headers
             headers.update(HEADERS)
             headers["Content-Security-Policy"] = policy(POLICY if page else PLAIN_POLICY, nonce)
-            headers.setdefault("Cache-Control", "no-store")
+            headers.setdefault("Cache-Control", KEPT if "etag" in headers else "no-store")
         await send(message)
 
     return guarded

@@ -112,7 +112,11 @@ class Page:
         except Refused as problem:
             self.say(str(problem), bad=True)
         except SignedOut:
-            ui.navigate.to(f"{self.root}{SIGN_IN}")
+            self.go(f"{self.root}{SIGN_IN}")
+
+    def go(self, url: str) -> None:
+        """Leaves for another page of the console. NiceGUI puts the place it is mounted at before it."""
+        ui.navigate.to(url.removeprefix(self.root))
 
     def say(self, text: str, *, bad: bool = False) -> None:
         assert self.said is not None
@@ -121,6 +125,6 @@ class Page:
             tag("div", classes="said bad" if bad else "said", role="alert" if bad else "status") as box,
         ):
             tag("span", text)
-            button(CROSS, box.delete, "plain", aria_label=self.t("dismiss"))
+            button(CROSS, box.delete, "bare", aria_label=self.t("dismiss"))
             if not bad:
                 ui.timer(SAID_SECONDS, box.delete, once=True)

@@ -42,7 +42,7 @@ class Palette:
         if not self.found:
             return
         if key == "Enter":
-            ui.navigate.to(self.found[self.chosen].url)
+            self.page.go(self.found[self.chosen].url)
         else:
             self._show((self.chosen + (1 if key == "ArrowDown" else -1)) % len(self.found))
 

@@ -14,6 +14,7 @@ from api.console.wishes import LANGUAGE
 LANGUAGES: Mapping[str, str] = {"en": "English", "pt-BR": "Português (Brasil)"}
 """By the code that browsers ask with, and the name it has in itself. The first is for everybody else."""
 
+THOUSANDS: Mapping[str, str] = {"en": ",", "pt-BR": "."}
 DEFAULT = next(iter(LANGUAGES))
 
 
@@ -27,7 +28,8 @@ class Texts:
 
     def counted(self, key: str, number: int, **values: Any) -> str:
         """`key.one` or `key.other`, with `number` in it."""
-        return self.t(f"{key}.{'one' if number == 1 else 'other'}", number=number, **values)
+        written = f"{number:,}".replace(",", THOUSANDS[self.language])
+        return self.t(f"{key}.{'one' if number == 1 else 'other'}", number=written, **values)
 
 
 @cache

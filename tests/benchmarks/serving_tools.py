@@ -77,7 +77,8 @@ def fetch(name: str, cache: Path) -> None:
     _run([*apt, "update"], downloads)
     plan = _run([*apt, "install", "--simulate", "--no-install-recommends", name], downloads)
     packages = [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]
-    _run([*apt, "download", *packages], downloads)
+    if packages:  # none, where all of it is there
+        _run([*apt, "download", *packages], downloads)
     for package in downloads.glob("*.deb"):
         _run(["dpkg", "-x", package, root_of(cache)], downloads)
         package.unlink()

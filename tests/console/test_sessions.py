@@ -1,7 +1,9 @@
 """How long somebody is signed in, by a clock of the test's own."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
 from fastapi.testclient import TestClient
@@ -28,6 +30,13 @@ from tests.integration.signing_in import EMAIL, PASSWORD, Ana
 ANA = Principal(EMAIL, ())
 KEY = Credential("a key")
 ME = "/api/v1/auth/me"
+T = TypeVar("T")
+
+
+def run(what: Coroutine[Any, Any, T]) -> T:
+    """In a thread of its own, as this one has Playwright's event loop while browsers are open."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, what).result()
 
 
 class Clock:
@@ -147,7 +156,7 @@ def test_what_is_about_to_end_is_renewed_once_however_many_ask(
             assert session.credential != before
         assert not session.over.is_set()
 
-    asyncio.run(day())
+    run(day())
 
 
 def test_a_session_ends_with_what_it_asks_with(ana: Ana, sessions: Sessions, clock: Clock) -> None:
@@ -164,7 +173,7 @@ def test_a_session_ends_with_what_it_asks_with(ana: Ana, sessions: Sessions, clo
         with pytest.raises(SignedOut):
             await api.get(ME)
 
-    asyncio.run(day())
+    run(day())
 
 
 def test_signing_out_ends_the_refresh_token_too(ana: Ana, sessions: Sessions) -> None:
@@ -176,7 +185,7 @@ def test_signing_out_ends_the_refresh_token_too(ana: Ana, sessions: Sessions) ->
         await door.sign_out(session.credential)
         return session.credential
 
-    assert ana.refresh(asyncio.run(day()).refresh).status_code == 401
+    assert ana.refresh(run(day()).refresh).status_code == 401
 
 
 def test_a_refusal_is_told_in_the_apis_words(ana: Ana, sessions: Sessions) -> None:
@@ -188,4 +197,4 @@ def test_a_refusal_is_told_in_the_apis_words(ana: Ana, sessions: Sessions) -> No
         assert refused.value.status == 401
 
     assert ana.client.get("/health/live").status_code == 200
-    asyncio.run(ask())
+    run(ask())

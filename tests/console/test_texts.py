@@ -10,7 +10,7 @@ import pytest
 
 import api.console
 from api.console.screens import SCREENS
-from api.console.texts import DEFAULT, LANGUAGES, catalogue, preferred
+from api.console.texts import DEFAULT, LANGUAGES, Texts, catalogue, preferred
 
 HERE = Path(api.console.__file__).parent
 OTHERS = [each for each in LANGUAGES if each != DEFAULT]
@@ -96,3 +96,10 @@ def test_nothing_in_the_catalogue_is_said_nowhere() -> None:
 )
 def test_the_browsers_wishes_are_followed(accepted: str, language: str) -> None:
     assert preferred(accepted) == language
+
+
+def test_numbers_are_written_and_counted_as_the_language_does() -> None:
+    said = {each: [Texts(each).counted("flags.evaluations", n) for n in (1, 12_345)] for each in LANGUAGES}
+    assert said["en"] == ["1 evaluation", "12,345 evaluations"]
+    assert said["pt-BR"] == ["1 avaliação", "12.345 avaliações"]
+    assert set(said) == {"en", "pt-BR"}, "say here how the new language has it"

@@ -48,7 +48,7 @@ class Visitor:
         return self.page.get_by_role("switch", name=f"{flag} in {environment}", exact=True)
 
     def flag_keys(self) -> list[str]:
-        return self.page.locator(".key bdi").all_inner_texts()
+        return self.page.locator(".key").all_inner_texts()
 
     def sees(self, text: "str | re.Pattern[str]") -> None:
         expect(self.page.get_by_text(text).first).to_be_visible()
@@ -74,7 +74,8 @@ class Visitor:
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self.problems.append(f"{message.type}: {message.text}")
+            where = message.location["url"].removeprefix(self.site.url)
+            self.problems.append(f"{message.type}: {message.text} ({where})")
 
     def _asked(self, request: Request) -> None:
         found = urlsplit(request.url)

@@ -1,6 +1,7 @@
 """`togglemaster dev` as a process: what it says, that it keeps its data and ends its children."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -20,12 +21,27 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def announced(platform: Platform) -> str:
+    """What it prints when all is there."""
+    assert platform.process.stdout is not None
+    lines = [platform.process.stdout.readline()]
+    while "Ctrl-C" not in lines[-1]:
+        lines.append(platform.process.stdout.readline())
+    return "".join(lines)
+
+
 def test_it_keeps_its_data_and_ends_its_children() -> None:
     directory = open_directory()
     try:
         first = start(directory)
         first.flag("kept")
-        printed = stop(first)
+        printed = announced(first)
+        link = re.findall(r"http\S+/console/enter\?link=\S+", printed)[0]
+        assert httpx.get(link).headers["location"] == "/console/"
+        assert httpx.get(link).status_code == 401, "a link is good for one use"
+        logs = [path.read_text() for path in (directory / "data" / "logs").iterdir()]
+        assert not any(link.rsplit("=", 1)[1] in each for each in logs)
+        printed += stop(first)
         assert first.process.returncode == 0
         assert not first.ready_file.exists()
         assert not [name for name, pid in first.ready["pids"].items() if is_alive(pid)]

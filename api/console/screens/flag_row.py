@@ -24,9 +24,8 @@ class FlagRow:
         self._flag: Mapping[str, Any] = flag
         with tag("tr"):
             self._about = tag("th", scope="row", classes="about")
-            with tag("td", data_label=page.t("flags.lifecycle")):
-                self._kind = tag("span")
-                self._stale = tag("p", "", "quiet")
+            with tag("td", "", data_label=page.t("flags.lifecycle")) as self._kind:
+                self._stale = tag("span", "", "quiet below")
             self._day = tag("td", data_label=page.t("flags.day", environment=page.environment))
             self._switches = {each["key"]: self._switch(each) for each in page.environments()}
             self._changed = tag("td", data_label=page.t("flags.changed"), classes="changed")
@@ -88,23 +87,18 @@ class FlagRow:
         page = self._page
         self._about.clear()
         with self._about:
-            with link("", flag_url(page, flag["key"]), "key"):
-                tag("bdi", flag["key"])
+            link(flag["key"], flag_url(page, flag["key"]), "key")
             if flag["description"]:
                 tag("p", flag["description"], "quiet", dir="auto")
-            with tag("p", classes="tags"):
-                for each in flag["tags"]:
-                    self._narrowing("tag", each)
-                if flag["owner"]:
-                    self._narrowing("owner", flag["owner"])
+            for each in flag["tags"]:
+                self._narrowing("tag", each)
+            if flag["owner"]:
+                self._narrowing("owner", flag["owner"])
         set_text(self._kind, page.t(f"narrow.kind.{flag['kind']}"))
 
     def _narrowing(self, name: str, value: str) -> None:
-        page = self._page
-        with button(
-            "", partial(self._narrow, **{name: value}), f"chip {name}", title=page.t(f"narrow.only_{name}")
-        ):
-            tag("bdi", value)
+        title = self._page.t(f"narrow.only_{name}")
+        button(value, partial(self._narrow, **{name: value}), f"chip {name}", title=title)
 
     def _show_state(self, flag: Mapping[str, Any]) -> None:
         for environment, switch in self._switches.items():
@@ -113,4 +107,4 @@ class FlagRow:
         self._changed.clear()
         with self._changed:
             moment(flag["changed_at"])
-            tag("bdi", flag["changed_by"], "quiet")
+            tag("bdi", flag["changed_by"], "quiet below")

@@ -1,0 +1,80 @@
+"""A picture of each screen, of a shop that was used for a day: `make screenshots`."""
+
+import math
+import random
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from playwright.sync_api import ViewportSize, sync_playwright
+
+from deploy.embedded import embedded_stack
+from projections.usage_table import CountRow
+from tests.conftest import open_directory
+from tests.console.chromium import ARGUMENTS, chromium
+from tests.console.site import Site, running
+from tests.console.visitor import Visitor
+
+SIZE: ViewportSize = {"width": 1280, "height": 800}
+PICTURES: Mapping[str, str] = {"flags": "flags"}
+"""The name of each picture, and the screen that is on it."""
+
+FLAGS: Mapping[str, tuple[str, str, list[str], int]] = {
+    "new-checkout": ("The checkout in one page", "release", ["web", "payments"], 900),
+    "dark-mode": ("Dark colours for whoever wants them", "experiment", ["web"], 400),
+    "free-shipping": ("No shipping costs above 99", "experiment", ["pricing"], 250),
+    "maintenance": ("A page that says that we are back soon", "operational", ["ops"], 20),
+    "old-search": ("The search before 2025", "release", ["web"], 0),
+    "staff-discount": ("Ten per cent for colleagues", "permission", ["pricing"], 60),
+}
+
+
+def fill(site: Site) -> str:
+    """The project's key."""
+    project, chance = site.project("Shop"), random.Random(1)  # noqa: S311 - for a picture
+    minute = int(time.time()) // 60
+    for key, (description, kind, tags, hourly) in FLAGS.items():
+        site.flag(project, key, description=description, kind=kind, tags=tags, owner="ana@example.org")
+        for environment in ("development", "production")[: 1 + (hourly > 100)]:
+            site.give("POST", f"/projects/{project}/flags/{key}/environments/{environment}/on")
+        if hourly:
+            counts = [round(hourly * (1.2 + math.sin(n / 4)) * chance.uniform(0.8, 1.2)) for n in range(24)]
+            site.evaluated(
+                *(
+                    CountRow("p1", project, "production", key, minute - 60 * n, 1, {"STATIC/on": count})
+                    for n, count in enumerate(counts)
+                )
+            )
+    return project
+
+
+def take(site: Site, into: Path) -> None:
+    project, tool = fill(site), chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(tool.program), args=list(ARGUMENTS))
+        for name, screen in PICTURES.items():
+            for scheme in ("light", "dark"):
+                page = browser.new_page(viewport=SIZE, color_scheme=scheme, locale="en-US")
+                visitor = Visitor(site, page).enter()
+                visitor.visit(project, screen, "production")
+                page.wait_for_load_state("networkidle")
+                page.locator(".spark").first.wait_for()
+                page.screenshot(path=into / f"{name}-{scheme}.png")
+                print(into / f"{name}-{scheme}.png")  # noqa: T201 - for whoever waits
+        browser.close()
+
+
+def main() -> None:
+    into, directory = Path(sys.argv[1]), open_directory()
+    into.mkdir(parents=True, exist_ok=True)
+    try:
+        with embedded_stack(directory, durable=False) as stack, running(stack, directory) as site:
+            take(site, into)
+    finally:
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    main()
