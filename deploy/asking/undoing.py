@@ -13,8 +13,6 @@ from deploy.asking.past import Answer, show_entry, show_things, thing
 from deploy.asking.screen import Screen
 from deploy.told import Told
 
-REASONS = "latin-1"  # what a header of HTTP can carry
-
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -33,7 +31,7 @@ class Wish:
         return found | ({"propose": {"title": self.propose}} if self.propose else {})
 
     def headers(self) -> dict[bytes, bytes]:
-        return {b"Idempotency-Key": uuid4().hex.encode(), b"X-Reason": self.reason.encode(REASONS)}
+        return {b"Idempotency-Key": uuid4().hex.encode(), b"X-Reason": self.reason.encode()}
 
 
 def undo(
@@ -60,10 +58,6 @@ def undo(
 def _refuse_what_cannot_be_sent(wish: Wish) -> None:
     if (wish.position is None) == (not wish.change):
         raise Told("say what to undo: either the POSITION of an event, which `history` shows, or --change ID")
-    try:
-        wish.reason.encode(REASONS)
-    except UnicodeEncodeError as problem:
-        raise Told(f"--reason cannot have '{wish.reason[problem.start]}': Latin letters only") from problem
     if not wish.reason.isprintable():
         raise Told("--reason is one line of text")
 

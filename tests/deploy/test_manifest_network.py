@@ -87,14 +87,21 @@ def test_services_and_ingresses_lead_to_ports_that_exist(overlay: str) -> None:
         ("/evaluate", "evaluation"),
         ("/ofrep/v1/evaluate/flags/x", "evaluation"),
         ("/ofrep/v1/sse", "evaluation"),
+        ("/console/shop/production/flags", "management"),
         ("/metrics", None),
     ],
 )
 def test_the_ingress_leads_each_path_to_the_process_that_answers_it(asked: str, service: str | None) -> None:
-    (ingress,) = of_kind("production", "Ingress")
-    assert [each["backend"]["service"]["name"] for each in paths_of(ingress) if fits(each, asked)] == (
+    paths = [path for ingress in of_kind("production", "Ingress") for path in paths_of(ingress)]
+    assert [each["backend"]["service"]["name"] for each in paths if fits(each, asked)] == (
         [service] if service else []
     )
+
+
+def test_a_browser_stays_with_the_process_that_has_its_session() -> None:
+    (ingress,) = [each for each in of_kind("production", "Ingress") if name_of(each).endswith("console")]
+    assert [path["path"] for path in paths_of(ingress)] == ["/console"]
+    assert ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/affinity"] == "cookie"
 
 
 def fits(path: Object, asked: str) -> bool:
