@@ -58,6 +58,7 @@ def serve(
         backlog=BACKLOG,
         server_header=False,
         http=protocol,
+        ws="none" if lane else "auto",  # an evaluator has no websockets, and does not wait for their library
     )
     server = Server(config, stopping)
     with suppress(KeyboardInterrupt):  # it has stopped by then, and raises the signal again
