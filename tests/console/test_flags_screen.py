@@ -248,3 +248,32 @@ def test_times_are_in_the_viewers_zone_with_utc_on_hover(site: Site, project: st
     expect(shown).to_have_attribute("title", f"{at:%Y-%m-%d %H:%M:%S} UTC")
     there = (at.hour * 60 + at.minute + 5 * 60 + 45) % (24 * 60)
     expect(shown).to_contain_text(f"{(there // 60 - 1) % 12 + 1}:{there % 60:02}")
+
+
+def test_a_first_flag_is_made_without_a_terminal(site: Site, visitor: Visitor) -> None:
+    empty = site.project()
+    visitor.visit(empty)
+    visitor.page.get_by_role("button", name="New flag").click()
+    box = visitor.page.get_by_role("dialog")
+    box.get_by_role("button", name="Make it").click()
+    expect(box.get_by_role("alert")).to_contain_text("key")
+    box.get_by_label("Key").fill("banner-text")
+    box.get_by_label("Type").select_option("string")
+    expect(box.get_by_label("Variants")).to_have_value(re.compile("blue"))
+    box.get_by_label("Variants").fill("{")
+    box.get_by_role("button", name="Make it").click()
+    expect(box.get_by_role("alert")).to_contain_text("line 1")
+    box.get_by_label("Variants").fill('{"short": "Olá", "long": "Olá, tudo bem?"}')
+    box.get_by_label("Description").fill(HOSTILE)
+    box.get_by_role("button", name="Make it").click()
+    visitor.sees("banner-text was made")
+    made = site.read(empty, "banner-text")
+    assert (made["type"], made["variants"]) == ("string", {"short": "Olá", "long": "Olá, tudo bem?"})
+    assert made["description"] == HOSTILE
+
+
+def test_who_may_not_make_flags_is_not_offered_it(site: Site, project: str, visit: Visit) -> None:
+    viewer = visit().enter(site.token("viewer", project))
+    viewer.visit(project)
+    expect(viewer.switch("Staging")).to_be_visible()
+    expect(viewer.page.get_by_role("button", name="New flag")).to_have_count(0)

@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from nicegui import ui
 from nicegui.element import Element
 
 from api.console.client import Refused
-from api.console.elements import choice, link, set_attributes, tag
+from api.console.elements import button, choice, link, set_attributes, tag
 from api.console.page import CROSS, Page, Screen
 from api.console.screens.flag_row import FlagRow
+from api.console.screens.new_flag import new_flag
+from domain.roles import Permission
 
 PAGE_FLAGS = 50
 USAGE_SECONDS = 60.0  # how often the last day is read again
@@ -150,6 +153,9 @@ class Flags:
 async def build(page: Page) -> None:
     query = page.request.query_params
     flags = Flags(page, {name: query.get(name, "") for name in NARROWED_BY}, query.get("after", ""))
+    if page.may(Permission.WRITE):
+        with tag("div", classes="buttons above"):
+            button(page.t("flags.new"), partial(new_flag, page), "button first")
     _narrowing(flags)
     flags.chips = tag("div", classes="chips")
     with tag("div", classes="wide"), tag("table", classes="flags"):
