@@ -1,13 +1,16 @@
 """The context of a question, written as JSON."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from api.console.elements import set_attributes, set_text, tag
 from api.console.fields import area
 from api.console.page import Page
 
 ROWS = 8
+ADDRESS_LENGTH = 6_000  # of a context; proxies take addresses of 8 KiB
 EXAMPLE = '{"targetingKey": "user-1", "country": "BR"}'
 
 
@@ -58,6 +61,12 @@ class ContextField:
     def _say(self, problem: str) -> None:
         set_text(self._problem, problem)
         set_attributes(self._field, aria_invalid="true" if problem else None)
+
+
+def for_address(context: Mapping[str, Any]) -> str:
+    """Nothing for what is too long for one: that is asked, but cannot be passed on."""
+    text = json.dumps(context, ensure_ascii=False)
+    return text if len(quote(text)) <= ADDRESS_LENGTH else ""
 
 
 def placed(text: str, problem: json.JSONDecodeError) -> dict[str, Any]:

@@ -207,6 +207,18 @@ def test_the_slider_shows_a_flag_as_it_was_and_the_address_keeps_the_moment(
     expect(part(visitor, "pros")).to_be_visible()
 
 
+def test_a_time_is_one_of_the_viewers_zone(project: str, visit: Visit) -> None:
+    ana = visit(timezone_id="America/Sao_Paulo").enter()
+    ana.visit(project, "history", view="then", flag="checkout")
+    field = ana.page.get_by_label("As of (empty is now)").locator("input[type=datetime-local]")
+    field.fill("2001-06-01T09:30:00")
+    ana.page.wait_for_url(re.compile(r"at=2001-06-01T12%3A30%3A00"))
+    expect(ana.page.get_by_role("alert")).to_contain_text("no project")
+    ana.page.reload()
+    ana.connected()
+    expect(field).to_have_value("2001-06-01T09:30")
+
+
 def test_two_environments_are_compared_and_one_made_like_the_other(
     site: Site, project: str, visitor: Visitor
 ) -> None:

@@ -10,7 +10,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from api.console.client import Refused
-from api.console.contexts import ContextField
+from api.console.contexts import ContextField, for_address
 from api.console.elements import button, link, tag
 from api.console.fields import VALUE, FlagField, When
 from api.console.outcomes import outcome
@@ -45,8 +45,7 @@ class Question:
         if context is None:
             return
         page = self.page
-        text = json.dumps(context, ensure_ascii=False)
-        ui.navigate.history.replace(page.url(flag=self.flag, context=text, at=self.at))
+        ui.navigate.history.replace(page.url(flag=self.flag, context=for_address(context), at=self.at))
         self.shown.clear()
         with self.shown:
             try:
@@ -62,7 +61,7 @@ class Question:
         show_explanation(page, found, at=self.at, now=now)
 
     async def _evaluate(self, context: Mapping[str, Any]) -> None:
-        page, text = self.page, json.dumps(context, ensure_ascii=False)
+        page, text = self.page, for_address(context)
         where = page.where("environments", page.environment, "evaluate")
         found = (await page.api.ask("POST", where, body={"context": context}, query={"at": self.at})).json()
         if not found["flags"]:

@@ -9,7 +9,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from api.console.client import Refused
-from api.console.contexts import ContextField
+from api.console.contexts import ContextField, for_address
 from api.console.elements import button, tag
 from api.console.fields import moment_field
 from api.console.happenings import event_link, thing, what_happened, when_and_who
@@ -33,7 +33,7 @@ class Search:
     async def of_context(self) -> None:
         context = self.context.read()
         if context is not None:
-            await self._search({"contexts": [context], **self.window}, context=json.dumps(context))
+            await self._search({"contexts": [context], **self.window}, context=for_address(context))
 
     async def of_recorded(self) -> None:
         window = {name: value for name, value in self.window.items() if value}

@@ -1,6 +1,6 @@
 """What differs between two moments or two environments, and making one as the other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,24 +28,32 @@ class Comparison:
     place: dict[str, str]
     shown: Element
     asked: Element
+    things: Sequence[Mapping[str, Any]] | None = None
 
     async def choose(self, name: str, value: str) -> None:
         self.place[name] = value
         with self.page.told():
             await self.show()
 
-    async def show(self, _head: int = 0) -> None:
+    async def show(self) -> None:
         page, place = self.page, self.place
         asked = {name: value for name, value in place.items() if name != "environment"}
         url = page.url(view="compare", flag=self.flag, environment=place["environment"], **asked)
         ui.navigate.history.replace(url)
+        self.things = None
         try:
-            found = await page.api.get(page.where("diff"), flag=self.flag, **place)
+            await self.read()
         except Refused as problem:
             self.shown.clear()
             with self.shown:
                 tag("p", str(problem), "problem", role="alert")
+
+    async def read(self, _head: int = 0) -> None:
+        """What is shown stays where nothing became different, and keeps the focus. Raises Refused."""
+        found = await self.page.api.get(self.page.where("diff"), flag=self.flag, **self.place)
+        if found["things"] == self.things:
             return
+        self.things = found["things"]
         self.shown.clear()
         with self.shown:
             self._show(found)
@@ -97,7 +105,7 @@ async def build(page: Page, flag: str) -> None:
         _side(found, "environment", "at", "compare.one")
         _side(found, "other", "to", "compare.other")
     await found.show()
-    page.follow(found.show)
+    page.follow(found.read)
 
 
 def _side(found: Comparison, environment: str, at: str, title: str) -> None:
