@@ -17,6 +17,8 @@ from api.console.parts import part_name, show_part
 from api.console.words import Words
 
 MOST_ENTRIES = 1_000  # of the slider; what is older is reached by its time or number
+ORDER = ("switch", "prerequisites", "targets", "rule", "default", "off_variant", "variant")
+"""In which the parts are asked; what else there is follows from these."""
 SLIDE_SECONDS = 0.15  # between answers while it is moved
 
 
@@ -75,13 +77,15 @@ class AsOf:
         found.on("input", moved, js_handler=VALUE, throttle=SLIDE_SECONDS)
 
     async def show(self) -> None:
-        page = self.page
-        ui.navigate.history.replace(page.url(view="then", flag=self.flag, at=self.at))
+        page, at = self.page, self.at
+        ui.navigate.history.replace(page.url(view="then", flag=self.flag, at=at))
         where = page.where("flags", self.flag, "environments", page.environment, "blame")
         try:
-            found = await page.api.get(where, at=self.at)
+            found = await page.api.get(where, at=at)
         except Refused as problem:
             self._show_problem(str(problem))
+            return
+        if at != self.at:  # it was moved on meanwhile
             return
         self.shown.clear()
         with self.shown:
@@ -107,7 +111,7 @@ class AsOf:
     def _show_parts(self, parts: Sequence[Mapping[str, Any]]) -> None:
         words = Words(self.page.texts)
         with tag("dl", classes="parts"):
-            for part in (each for each in parts if each["what"] != "rule_order"):
+            for part in sorted(filter(_is_shown, parts), key=lambda each: ORDER.index(each["what"])):
                 with tag("dt"):
                     part_name(self.page, part)
                 with tag("dd"):
@@ -137,6 +141,10 @@ class AsOf:
             return self.page.t("when.now")
         entry = self.entries[self._place()]
         return f"{entry['at']} · {entry['by']} · {plain(told(entry)[0])}"
+
+
+def _is_shown(part: Mapping[str, Any]) -> bool:
+    return part["what"] in ORDER
 
 
 def _is_by(entry: Entry, at: str) -> bool:

@@ -50,8 +50,9 @@ class Comparison:
 
     async def read(self, _head: int = 0) -> None:
         """What is shown stays where nothing became different, and keeps the focus. Raises Refused."""
-        found = await self.page.api.get(self.page.where("diff"), flag=self.flag, **self.place)
-        if found["things"] == self.things:
+        place = dict(self.place)
+        found = await self.page.api.get(self.page.where("diff"), flag=self.flag, **place)
+        if found["things"] == self.things or place != self.place:
             return
         self.things = found["things"]
         self.shown.clear()

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from api.console.client import because
-from api.console.dialogs import Typed, dialog
+from api.console.dialogs import Typed, answer_to, dialog
 from api.console.elements import button, set_text, tag
 from api.console.fields import tick
 from api.console.happenings import about
@@ -89,6 +89,5 @@ async def _ask(
             key = "switch.propose" if page.wants_approval(promotion.target) else "promote.do"
             button(page.t(key), submit, "button first")
             button(page.t("cancel"), found.close)
-    answer: Choice | None = await found
-    found.delete()
+    answer: Choice | None = await answer_to(found)
     return answer

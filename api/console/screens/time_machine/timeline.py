@@ -34,7 +34,10 @@ class Timeline:
 
     async def read(self, head: int = 0) -> None:
         """What is new comes on top; what was shown stays where it is, and keeps the focus."""
+        only = dict(self.only)
         found = await self._history(head)
+        if only != self.only:  # something else is wanted by now
+            return
         entries: Sequence[Entry] = found["entries"]
         newer = [each for each in entries if not self.shown or each["position"] > self.shown[0]]
         if (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.console.client import because
-from api.console.dialogs import Typed, dialog
+from api.console.dialogs import Typed, answer_to, dialog
 from api.console.elements import button, set_text, tag
 from api.console.happenings import Entry, differing, plain, sentence, told, what_happened, when_and_who
 from api.console.page import Page
@@ -106,8 +106,7 @@ async def _ask(undo: Undo, entry: Entry) -> tuple[str, bool] | None:
                     button(page.t(key), lambda: submit(proposed=False), "button first")
                 button(page.t("switch.propose"), lambda: submit(proposed=True))
             button(page.t("cancel"), found.close)
-    answer: tuple[str, bool] | None = await found
-    found.delete()
+    answer: tuple[str, bool] | None = await answer_to(found)
     return answer
 
 
