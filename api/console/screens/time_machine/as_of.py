@@ -13,7 +13,7 @@ from api.console.elements import link, set_attributes, tag
 from api.console.fields import FIRST_VALUE, VALUE, When
 from api.console.happenings import Entry, event_link, plain, told, what_happened, when_and_who
 from api.console.page import Page
-from api.console.parts import part_name, show_part
+from api.console.targeting_parts import part_name, show_part
 from api.console.words import Words
 
 MOST_ENTRIES = 1_000  # of the slider; what is older is reached by its time or number
