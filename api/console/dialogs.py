@@ -82,6 +82,14 @@ async def show_conflict(page: Page, what: str, entries: Sequence[Mapping[str, An
     found.delete()
 
 
+async def answer_to(found: ui.dialog) -> Any:
+    """What was answered; the page may be gone by then, and the box with it."""
+    answer = await found
+    if not found.is_deleted:
+        found.delete()
+    return answer
+
+
 def _entry(entry: Mapping[str, Any]) -> None:
     with tag("li"):
         tag("bdi", entry["by"], "strong")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field, JsonValue
@@ -141,18 +141,23 @@ class Proposal(Model):
 
 
 class Promotion(Model):
-    """`flags` empty is all of them; with `propose` it becomes a change request."""
+    """`flags` empty is all of them.
+
+    With `preview` nothing is done; with `propose` it becomes a change request.
+    """
 
     source: Slug = Field(alias="from")
     at: Annotated[str, Field(max_length=100)] = ""
     flags: tuple[FlagKey, ...] = ()
+    preview: bool = False
     propose: Proposal | None = None
 
 
 class Promoted(BaseModel):
-    """The commands it took, and what they changed or the change request that they are in; all empty where
-    nothing differs."""
+    """`things` is what becomes, or became, different by those commands, which changed those flags or are in
+    that change request; all empty where nothing differs."""
 
+    things: list[Differing]
     commands: list[dict[str, JsonValue]]
     changed: list[Changed]
     change: ChangeAnswer | None
@@ -173,13 +178,25 @@ def promote(project: Slug, environment: Slug, body: Promotion, write: Writer) ->
             f"{len(commands)} flags differ, and {limits.COMMANDS} are changed at once at most: name some in"
             " 'flags'"
         )
-    told: list[dict[str, Any]] = [kept(each) for each in commands]
-    if not commands:
-        return Promoted(commands=[], changed=[], change=None)
-    if body.propose is None:
-        changed = [changed_of(folded) for folded in write.give_all(commands)]
-        return Promoted(commands=told, changed=changed, change=None)
-    return Promoted(commands=told, changed=[], change=proposed(write, project, body.propose, commands))
+    answer = Promoted(
+        things=[_promoted(now, each) for each in commands],
+        commands=[kept(each) for each in commands],
+        changed=[],
+        change=None,
+    )
+    if body.preview or not commands:
+        return answer
+    if body.propose is not None:
+        return answer.model_copy(update={"change": proposed(write, project, body.propose, commands)})
+    return answer.model_copy(update={"changed": [changed_of(each) for each in write.give_all(commands)]})
+
+
+def _promoted(now: Past, command: ChangeTargeting) -> Differing:
+    flag = now.flags[command.flag].state
+    assert isinstance(flag, Flag)
+    before, environment = flag.targeting(command.environment), command.environment
+    found = targeting_differences(before, command.targeting, environment)
+    return differing("flag", command.flag, tuple(found))
 
 
 def proposed(write: Write, project: str, proposal: Proposal, commands: Sequence[Command]) -> ChangeAnswer:
@@ -194,7 +211,7 @@ def proposed(write: Write, project: str, proposal: Proposal, commands: Sequence[
     return change_answer(write.give(command))
 
 
-def _promoting(then: Past, now: Past, body: Promotion, environment: str) -> Iterator[Command]:
+def _promoting(then: Past, now: Past, body: Promotion, environment: str) -> Iterator[ChangeTargeting]:
     """Flags that were not there then, or are archived now, are left alone."""
     for key in sorted(body.flags or now.flags):
         old, new = then.flags.get(key), now.flags.get(key)

@@ -1,6 +1,6 @@
 """Routes of the history: who changed what, when and why."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -20,6 +20,9 @@ from projections.audit_trail import Entry, Wanted, entry_of
 from projections.influences import Influences
 
 router = APIRouter(prefix="/projects/{project}", tags=["history"], route_class=StrictRoute)
+
+TOLD = ("project", "flag", "segment")
+"""Of what there are differences."""
 
 Kind = Literal["project", "flag", "segment", "key", "webhook", "change", "plan"]
 
@@ -41,7 +44,7 @@ class HistoryEntry(BaseModel):
     """One event. `version` counts the changes of the one thing; `data` is what the event says.
 
     `sentences` say in plain words what it made different, as `differences` do for machines; both are empty in
-    the history of a whole project.
+    the history of a whole project, unless they were asked for, and for keys, webhooks, changes and plans.
     """
 
     position: int
@@ -110,10 +113,18 @@ Narrowing = Annotated[Narrowed, Depends(narrowed)]
 
 
 @router.get("/history")
-def project_history(project: Slug, which: Narrowing, read: Reader, kind: Kind | None = None) -> History:
+def project_history(
+    project: Slug,
+    which: Narrowing,
+    read: Reader,
+    kind: Kind | None = None,
+    sentences: Annotated[
+        bool, Query(description="say what each made different; reads the history of everything on the page")
+    ] = False,
+) -> History:
     """Everything that happened in the project, its flags, segments and keys included."""
     read.project(project)
-    return history_of(read.parts, project, which, kind=kind or "")
+    return history_of(read.parts, project, which, kind=kind or "", told=sentences)
 
 
 @router.get("/flags/{key}/history")
@@ -131,13 +142,13 @@ def flag_history(
     _there(read, flag_stream(project, key))
     if closure:
         return closure_of(read.parts, project, key, which)
-    return history_of(read.parts, project, which, kind="flag", key=key)
+    return history_of(read.parts, project, which, kind="flag", key=key, told=True)
 
 
 @router.get("/segments/{key}/history")
 def segment_history(project: Slug, key: FlagKey, which: Narrowing, read: Reader) -> History:
     _there(read, segment_stream(project, key))
-    return history_of(read.parts, project, which, kind="segment", key=key)
+    return history_of(read.parts, project, which, kind="segment", key=key, told=True)
 
 
 def _there(read: Read, stream: Stream) -> None:
@@ -146,16 +157,18 @@ def _there(read: Read, stream: Stream) -> None:
         raise NotFound(f"there is no {stream.kind} '{stream.key}' in project '{stream.project}'")
 
 
-def history_of(parts: Parts, project: str, which: Narrowed, *, kind: str, key: str = "") -> History:
+def history_of(
+    parts: Parts, project: str, which: Narrowed, *, kind: str, key: str = "", told: bool = False
+) -> History:
     position = wait_for(parts, parts.audit, which.min_position)
     wanted = Wanted(
         project, kind, key, **which.model_dump(include={"environment", "actor", "start", "end", "before"})
     )
     entries = parts.audit.page(wanted, which.limit)
     older = entries[-1].position if len(entries) == which.limit else None
-    made = _differences(parts, entries) if key else {}
-    told = [entry_shape(entry, made.get(entry.position, ())) for entry in entries]
-    return History(entries=told, next=older, position=position)
+    made = dict(_differences(parts, entries)) if told else {}
+    shapes = [entry_shape(entry, made.get(entry.position, ())) for entry in entries]
+    return History(entries=shapes, next=older, position=position)
 
 
 def closure_of(parts: Parts, project: str, key: str, which: Narrowed) -> History:
@@ -168,16 +181,16 @@ def closure_of(parts: Parts, project: str, key: str, which: Narrowed) -> History
     return History(entries=page, next=page[-1].position if len(wanted) > which.limit else None, position=head)
 
 
-def _differences(parts: Parts, entries: Sequence[Entry]) -> dict[int, tuple[Difference, ...]]:
-    """By position; the entries are of one flag or segment."""
-    if not entries:
-        return {}
-    state: Any = None
-    made: dict[int, tuple[Difference, ...]] = {}
-    for recorded in parts.store.load(entries[0].stream, until=entries[0].position):
-        before, state = state, EVOLVE[recorded.stream.kind](state, recorded.event)
-        made[recorded.position] = differences(before, state)
-    return made
+def _differences(parts: Parts, entries: Sequence[Entry]) -> Iterator[tuple[int, tuple[Difference, ...]]]:
+    """With their positions."""
+    last = {entry.stream: entry.position for entry in reversed(entries) if entry.stream.kind in TOLD}
+    wanted = {entry.position for entry in entries}
+    for stream, until in last.items():
+        state: Any = None
+        for recorded in parts.store.load(stream, until=until):
+            before, state = state, EVOLVE[stream.kind](state, recorded.event)
+            if recorded.position in wanted:
+                yield recorded.position, differences(before, state)
 
 
 def entry_shape(entry: Entry, made: Sequence[Difference] = ()) -> HistoryEntry:

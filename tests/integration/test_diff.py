@@ -65,7 +65,7 @@ def test_one_environment_is_made_as_another_was(api: Management) -> None:
     api.ask("PUT", f"{PATH}/staging", OFF)
     promote = "/default/environments/production/promote"
     nothing = api.ask("POST", promote, {"from": "staging"}).json()
-    assert nothing == {"commands": [], "changed": [], "change": None}
+    assert nothing == {"things": [], "commands": [], "changed": [], "change": None}
     found = api.ask("POST", promote, {"from": "staging", "at": str(then)}, X_Reason="as last week").json()
     assert [each["key"] for each in found["changed"]] == ["checkout"]
     assert diff(api, environment="staging", other="production", at=then)["things"] == []
@@ -75,6 +75,23 @@ def test_one_environment_is_made_as_another_was(api: Management) -> None:
     refused(api.ask("POST", promote, {"from": "staging", "at": "soon"}), 422, "not 'soon'")
     refused(api.ask("GET", "/default/diff?environment=production&flag=none"), 404, "'none'")
     refused(api.ask("GET", "/default/diff?environment=qa"), 404, "'qa'")
+
+
+def test_a_preview_of_a_promotion_says_what_it_would_make_different_and_does_nothing(api: Management) -> None:
+    api.flag()
+    api.ask("PUT", f"{PATH}/staging", {**OFF, "enabled": True, "rules": RULES})
+    before, promote = api.store.head(), "/default/environments/production/promote"
+    preview = api.ask("POST", promote, {"from": "staging", "preview": True}).json()
+    assert told(preview) == {
+        "checkout": [
+            "was turned on in production",
+            "new rule *pros*: if plan is pro, serve *on* in production",
+        ]
+    }
+    assert (preview["changed"], api.store.head()) == ([], before)
+    done = api.ask("POST", promote, {"from": "staging"}).json()
+    assert (done["things"], done["commands"]) == (preview["things"], preview["commands"])
+    assert api.store.head() > before
 
 
 def test_a_promotion_can_be_a_change_request(api: Management) -> None:

@@ -117,3 +117,24 @@ def test_the_history_of_a_flag_and_of_a_segment_says_it_in_words_too(api: Manage
     assert segment["sentences"] == ["segment *beta* was made: plan is pro"]
     whole = api.ask("GET", "/default/history").json()["entries"]
     assert all(each["sentences"] == [] for each in whole)
+
+
+def test_the_history_of_a_project_says_what_each_event_made_different_where_it_is_asked_to(
+    api: Management,
+) -> None:
+    api.flag()
+    api.ask("PUT", "/default/segments/beta", {"condition": {"all": []}})
+    api.ask("POST", "/default/flags/checkout/environments/production/on")
+    api.ask("POST", "/default/environments/production/keys", {"name": "web server", "kind": "server"})
+    api.catch_up()
+    plain = api.ask("GET", "/default/history").json()["entries"]
+    told = api.ask("GET", "/default/history?sentences=true").json()["entries"]
+    assert [each["sentences"] for each in plain] == [[]] * len(told)
+    assert [(each["kind"], each["sentences"]) for each in told[:4]] == [
+        ("key", []),
+        ("flag", ["was turned on in production"]),
+        ("segment", ["segment *beta* was made: always"]),
+        ("flag", ["boolean flag *checkout* was made, with *on* and *off*"]),
+    ]
+    page = api.ask("GET", f"/default/history?sentences=true&limit=1&before={told[0]['position']}").json()
+    assert page["entries"] == told[1:2]

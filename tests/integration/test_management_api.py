@@ -191,10 +191,48 @@ def test_an_answer_is_explained(api: Management) -> None:
     assert (country["saw"], country["held"], gate["held"]) == ("BR", True, False)
     assert 0 <= gate["saw"] < 100_000
     api.ask("POST", "/default/flags/api/environments/production/off")
-    assert ask(plan="pro")["metadata"]["why"] == "prerequisite:api"
+    waiting = ask(plan="pro")
+    assert waiting["metadata"]["why"] == "prerequisite:api"
+    assert waiting["entry"]["differences"][0]["what"] == "prerequisites"
     unknown = api.ask("POST", "/default/environments/production/explain", {"flag": "none"}).json()
     assert (unknown["errorCode"], unknown["rules"]) == ("FLAG_NOT_FOUND", [])
     refused(api.ask("POST", "/default/environments/qa/explain", {"flag": "checkout"}), 404, "'qa'")
+
+
+def test_an_explanation_names_the_share_and_the_event_that_decided(api: Management) -> None:
+    path = "/default/flags/checkout/environments/production"
+    api.flag()
+    split = {"by": "company", "weights": {"off": 75_000, "on": 25_000}}
+    rules = [{"id": "beta", "when": BRAZIL, "serve": {"split": split}}]
+    target = {"variant": "on", "values": ["u1"]}
+
+    def ask(**context: Any) -> Any:
+        body = {"flag": "checkout", "context": context}
+        return api.ask("POST", "/default/environments/production/explain", body).json()
+
+    def behind(answer: Any) -> tuple[str, list[str]]:
+        return answer["entry"]["reason"], answer["entry"]["sentences"]
+
+    off = ask(country="BR")
+    assert (off["reason"], off["share"], off["entry"]["event"]) == ("DISABLED", None, "FlagCreated")
+    api.ask("POST", path + "/on")
+    api.ask("PUT", path, {**OFF, "enabled": True, "rules": rules}, X_Reason="Brazil")
+    api.ask("PUT", path, {**OFF, "enabled": True, "rules": rules, "targets": [target]}, X_Reason="Ana")
+    found = ask(country="BR", company="acme")
+    bucket, share = found["metadata"]["bucket"], found["share"]
+    assert share["start"] <= bucket < share["end"]
+    shares = {"on": (0, 25_000), "off": (25_000, 100_000)}  # in the flag's order and not the split's
+    assert (share["start"], share["end"]) == shares[found["variant"]]
+    assert (share["by"], share["steps"]) == ("company", 100_000)
+    assert behind(found)[0] == "Brazil"
+    chosen = ask(targetingKey="u1")
+    assert (chosen["share"], behind(chosen)) == (
+        None,
+        ("Ana", ["now gives *on* to u1 (before: nobody in particular) in production"]),
+    )
+    assert ask(country="US")["entry"]["event"] == "FlagCreated"
+    unknown = api.ask("POST", "/default/environments/production/explain", {"flag": "none"}).json()
+    assert (unknown["share"], unknown["entry"]) == (None, None)
 
 
 def test_keys_are_shown_once(api: Management) -> None:

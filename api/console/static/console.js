@@ -27,6 +27,21 @@ class Moment extends HTMLElement {
 }
 customElements.define("tm-time", Moment);
 
+// A field for a time in the viewer's zone; the attribute has it in UTC.
+class MomentField extends HTMLElement {
+  static observedAttributes = ["at"];
+  connectedCallback() { this.show(); }
+  attributeChangedCallback() { this.show(); }
+  show() {
+    const field = this.querySelector("input");
+    const at = new Date(this.getAttribute("at") || "");
+    if (field === null) return;
+    if (Number.isNaN(at.getTime())) field.value = "";
+    else field.value = new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+  }
+}
+customElements.define("tm-moment", MomentField);
+
 function isTyping(target) {
   return target.closest("input, textarea, select, [contenteditable]") !== null;
 }
