@@ -1,5 +1,11 @@
 """The screens there are, in the order of the menu. A new one is a module here and a line in this table."""
 
-from api.console.screens import flags
+from api.console.screens import access, flag_insights, flags, health, insights
 
-SCREENS = (flags.SCREEN,)
+SCREENS = (
+    flags.SCREEN,
+    insights.SCREEN,
+    flag_insights.SCREEN,
+    access.SCREEN,
+    health.SCREEN,
+)
