@@ -83,9 +83,9 @@ def test_redis_away_is_told_with_what_to_do_and_the_rest_still_answers(
     ana = Visitor(without_redis, opened.new_page()).enter()
     ana.visit("default", "health")
     services = part(ana, "What answers")
-    expect(services).to_contain_text("Redis, the ruleset does not answer")
+    expect(services).to_contain_text("Redis (ruleset) does not answer")
     expect(services).to_contain_text("Start Redis, or correct TOGGLEMASTER_REDIS_URL")
-    expect(services).to_contain_text("PostgreSQL, the log answers")
+    expect(services).to_contain_text("PostgreSQL (log) answers")
     expect(part(ana, "What evaluators serve")).to_contain_text("Nobody can tell")
     ana.page.get_by_role("button", name="Verify").click()
     expect(ana.page.get_by_role("alert").first).to_contain_text("Redis cannot be asked")
@@ -105,4 +105,4 @@ def test_whoever_needs_help_can_use_it_and_it_fits_a_telephone(site: Site, visit
 def test_it_speaks_portuguese(site: Site, visit: Visit) -> None:
     ana = visit("pt-BR").enter()
     ana.visit(site.project(), "health")
-    expect(part(ana, "O que responde")).to_contain_text("PostgreSQL, o registro responde")
+    expect(part(ana, "O que responde")).to_contain_text("PostgreSQL (registro) responde")

@@ -24,7 +24,7 @@ from tests.console.visitor import Visitor
 
 NARROW = {"width": 360, "height": 640}
 BRAZIL = {"attribute": "country", "operator": "in", "values": ["BR"]}
-WEIGHTS = [{"variant": "on", "weight": 1}, {"variant": "off", "weight": 1}]
+WEIGHTS = {"on": 50_000, "off": 50_000}
 HALVES = {"enabled": True, "off_variant": "off", "default": {"split": {"weights": WEIGHTS}}}
 LONG = "a-rather-long-name-of-a-flag-that-nobody-would-like-to-type-" + "x" * 80
 

@@ -103,7 +103,7 @@ def test_a_reason_is_kept_with_the_event(api: Management) -> None:
 def test_a_reason_is_kept_as_it_was_typed_in_any_language(api: Management, sent: bytes, kept: str) -> None:
     api.flag()
     path = "/api/v1/projects/default/flags/checkout/environments/staging/on"
-    answer = api.client.post(path, headers={"X-API-Key": ADMIN, "X-Reason": sent})
+    answer = api.client.post(path, headers={b"X-API-Key": ADMIN.encode(), b"X-Reason": sent})
     assert answer.status_code == 200, answer.text
     assert api.store.read(after=answer.json()["position"] - 1, limit=1)[0].stamp.reason == kept
 
