@@ -18,6 +18,7 @@ from api.management import (
     evaluate,
     explain,
     flags,
+    health,
     history,
     keys,
     origins,
@@ -60,6 +61,7 @@ ROUTERS = (
     analytics_flags.router,
     people.router,
     sign_in.router,
+    health.router,
 )
 
 

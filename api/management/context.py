@@ -12,6 +12,7 @@ from pydantic import StringConstraints
 from api.http import request_id
 from api.management.access import Authenticator, PrincipalOf, permitted, permitted_somewhere, require
 from api.management.analytics_parts import Analytics
+from api.management.health_parts import Health
 from api.management.people_parts import People
 from commands.event_store import EventStore, Once
 from commands.handlers import Commands
@@ -61,6 +62,7 @@ class Parts:
     secret: str
     keys_used: KeysUsed
     pasts: Pasts
+    health: Health
     background: tuple[Background, ...]
 
 

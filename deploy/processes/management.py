@@ -1,6 +1,7 @@
 """The management process."""
 
 from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -12,22 +13,24 @@ from api.management.access import AdministratorKey
 from api.management.analytics_parts import Analytics
 from api.management.app import create_app
 from api.management.context import Parts
+from api.management.health_parts import Health
 from api.management.token_access import AccessTokens
 from commands.event_store import EventStore
 from commands.handlers import Commands
 from deploy.processes.collector import set_aside_survivors
-from deploy.processes.common import NotConfigured, installation_secret, redis_client
+from deploy.processes.common import PATIENCE_SECONDS, NotConfigured, installation_secret, redis_client
 from deploy.processes.people import people
 from deploy.processes.webhooks import sender
 from deploy.settings import Settings
 from deploy.telemetry import tracing
 from deploy.traced_commands import TracedEventStore, traced_commands
 from projections.audit_trail import AuditTrail
-from projections.aws import dynamodb_client
+from projections.aws import Queue, dynamodb_client, sqs_client
 from projections.catalogue import Catalogue
 from projections.fold_snapshots import FoldSnapshots
 from projections.keys_used import KeysUsed
 from projections.past import Pasts
+from projections.postgres_views import PostgresView
 from projections.records_table import RecordsTable
 from projections.ruleset_store import RulesetStore
 from projections.stale_flags import FlagsSeen
@@ -40,6 +43,7 @@ if TYPE_CHECKING:  # OpenTelemetry is an extra
     from deploy.traces import Tracing
 
 REDIS_SECONDS = 0.25  # nothing but when keys were last used is asked there, and nobody waits long for that
+VERIFYING_SECONDS = 2.0  # Redis may take a moment to find a thousand large documents
 
 
 def build(settings: Settings) -> FastAPI:
@@ -68,13 +72,15 @@ def parts(settings: Settings, traces: "Tracing | None" = None) -> Parts:
     where = settings.postgres_url, settings.postgres_seconds
     store = TracedEventStore(*where, traces) if traces else EventStore(*where)
     found = people(settings, store)
+    catalogue = Catalogue(settings.postgres_url, settings.postgres_seconds)
+    audit = AuditTrail(settings.postgres_url, settings.postgres_seconds)
     keys_used = KeysUsed(redis_client(settings, REDIS_SECONDS))
     key_use = KeyUse(keys_used)
     return Parts(
         store=store,
         commands=traced_commands(store, traces) if traces else Commands(store),
-        catalogue=Catalogue(settings.postgres_url, settings.postgres_seconds),
-        audit=AuditTrail(settings.postgres_url, settings.postgres_seconds),
+        catalogue=catalogue,
+        audit=audit,
         analytics=analytics(settings),
         deliveries=WebhookDeliveries(settings.postgres_url, settings.postgres_seconds),
         sender=sender(settings),
@@ -87,6 +93,7 @@ def parts(settings: Settings, traces: "Tracing | None" = None) -> Parts:
         secret=installation_secret(settings),
         keys_used=keys_used,
         pasts=Pasts(store, FoldSnapshots(settings.postgres_url, settings.postgres_seconds)),
+        health=health(settings, store, (catalogue, audit)),
         background=(key_use, *found.background()),
     )
 
@@ -100,6 +107,20 @@ def original(settings: Settings, found: Parts) -> Original:
         administrator=AdministratorKey(settings.admin_key),
         key_use=KeyUse(found.keys_used),
         evaluators=Evaluators(rulesets, settings.evaluation_url),
+    )
+
+
+def health(settings: Settings, store: EventStore, views: tuple[PostgresView, ...]) -> Health:
+    return Health(
+        log=store,
+        patient_log=partial(EventStore, settings.postgres_url, PATIENCE_SECONDS),
+        rulesets=RulesetStore(redis_client(settings, VERIFYING_SECONDS)),
+        views=views,
+        queue=cache(
+            lambda: Queue(sqs_client(settings.aws_endpoint_url, settings.aws_region), settings.queue_name)
+        ),
+        dynamodb=dynamodb_client(settings.aws_endpoint_url, settings.aws_region),
+        tables=(settings.usage_table, settings.records_table),
     )
 
 

@@ -264,6 +264,8 @@ LAST = [
     unshown("PATCH", ENVIRONMENT, {"approvals": 0}, more={"environment": "staging"}),
     Step("DELETE", PROJECT + "/segments/{key}", more={"key": "beta"}),
     Step("POST", "/api/v1/auth/logout", {"refresh_token": "<refresh>"}),
+    Step("GET", "/api/v1/health"),
+    Step("POST", "/api/v1/health/verify"),
     Step("GET", "/health/live"),
     Step("GET", "/health/ready"),
     Step("GET", "/metrics"),

@@ -4,12 +4,14 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from redis import Redis
 
 from api.management.app import create_app
 from api.management.description import OPEN, describe, examples, operations
@@ -18,8 +20,10 @@ from deploy.embedded import Stack
 from deploy.processes.setup import set_up_postgres
 from deploy.settings import Settings
 from projections.aws import create_tables, dynamodb_client
-from projections.projector import Projector
+from projections.projector import Projector, RulesetView
+from projections.rebuild import rebuild
 from projections.records_table import Record
+from projections.ruleset_store import RulesetStore
 from tests.integration.examples import DAY, lived
 from tests.integration.management import close, parts_at
 
@@ -31,17 +35,19 @@ def document() -> dict[str, Any]:
     return describe(create_app(parts_at("postgresql://postgres@127.0.0.1:1/none")))
 
 
-def a_day(store: EventStore, stack: Stack) -> dict[str, Any]:
+def a_day(store: EventStore, stack: Stack, redis: Redis) -> dict[str, Any]:
     """What the requests of tests/integration/examples.py lead to now."""
     set_up_postgres(Settings(postgres_url=store.url))
     found = parts_at(
         store.url, aws_endpoint_url=stack.aws.url, records_table="day-records", usage_table="day-usage"
     )
+    found = replace(found, health=replace(found.health, rulesets=RulesetStore(redis)))
+    rebuild(store, found.health.rulesets)
     create_tables(dynamodb_client(stack.aws.url, "us-east-1"), "day-usage", "day-records")
     found.analytics.records.put(recorded())
 
     def catch_up() -> None:
-        for view in (found.catalogue, found.audit):
+        for view in (found.catalogue, found.audit, RulesetView(found.health.rulesets)):
             Projector(store, view).catch_up()
 
     try:
@@ -79,9 +85,9 @@ def test_every_route_says_how_it_refuses_and_what_credential_it_wants() -> None:
         assert "422" not in operation["responses"]
 
 
-def test_the_examples_are_what_happens(store: EventStore, stack: Stack) -> None:
+def test_the_examples_are_what_happens(store: EventStore, stack: Stack, redis: Redis) -> None:
     """When they changed on purpose, `WRITE_EXAMPLES=1 make test` (or this test alone) writes them anew."""
-    now = json.loads(json.dumps(a_day(store, stack)))
+    now = json.loads(json.dumps(a_day(store, stack, redis)))
     if os.environ.get("WRITE_EXAMPLES"):
         FILE.write_text(json.dumps(now, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         examples.cache_clear()

@@ -1,5 +1,13 @@
 """The screens there are, in the order of the menu. A new one is a module here and a line in this table."""
 
-from api.console.screens import explaining, flags, time_machine
+from api.console.screens import access, explaining, flag_insights, flags, health, insights, time_machine
 
-SCREENS = (flags.SCREEN, time_machine.SCREEN, explaining.SCREEN)
+SCREENS = (
+    flags.SCREEN,
+    time_machine.SCREEN,
+    explaining.SCREEN,
+    insights.SCREEN,
+    flag_insights.SCREEN,
+    access.SCREEN,
+    health.SCREEN,
+)
