@@ -1,7 +1,7 @@
 """Changes that are reviewed by others, with browsers."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -57,6 +57,12 @@ def status(visitor: Visitor, text: str) -> None:
 
 def open_one(visitor: Visitor, project: str, change: Any) -> None:
     visitor.visit(project, f"changes/{change['id']}")
+
+
+def faults(visitor: Visitor) -> tuple[list[str], int]:
+    """What keeps somebody from using the page, and how much wider it is than the window."""
+    expect(visitor.page.get_by_role("progressbar")).to_have_count(0)
+    return visitor.violations(), visitor.width_beyond()
 
 
 def buttons(visitor: Visitor) -> list[str]:
@@ -124,9 +130,8 @@ def test_a_time_is_one_of_the_viewers_zone_and_the_apis_words_say_what_is_wrong_
     site: Site, project: str, visit: Visit
 ) -> None:
     change = proposed(site, project)
-    site.give(
-        "POST", f"/projects/{project}/changes/{change['id']}/approve", key=site.token("approver", project)
-    )
+    approver = site.token("approver", project)
+    site.give("POST", f"/projects/{project}/changes/{change['id']}/approve", key=approver)
     ana = visit(timezone_id="America/Sao_Paulo").enter()
     open_one(ana, project, change)
     act(ana, "Schedule")
@@ -136,7 +141,7 @@ def test_a_time_is_one_of_the_viewers_zone_and_the_apis_words_say_what_is_wrong_
     agree(ana, "Schedule")
     expect(ana.page.get_by_role("alert")).to_contain_text("has passed: it is")
     act(ana, "Schedule")
-    tomorrow = (datetime.now() + timedelta(days=1)).strftime("%Y-%m-%dT09:30")
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT09:30")
     box(ana).get_by_label("Apply at").fill(tomorrow)
     agree(ana, "Schedule")
     status(ana, "Scheduled")
@@ -172,13 +177,11 @@ def test_an_applied_change_is_taken_back_and_what_was_changed_again_stays(
 ) -> None:
     project = site.project()
     site.flag(project)
-    wanted = [{**ON, "environment": each} for each in ("staging", "development")]
-    change = proposed(site, project, *wanted)
+    described = {"command": "change_flag", "flag": "checkout", "details": {"description": "In one page"}}
+    change = proposed(site, project, described, {**ON, "environment": "development"})
     site.give("POST", f"/projects/{project}/changes/{change['id']}/apply")
-    later = site.token("editor", project)
-    site.give(
-        "POST", f"/projects/{project}/flags/checkout/environments/staging/off", key=later, X_Reason="later"
-    )
+    flag, later = f"/projects/{project}/flags/checkout", site.token("editor", project)
+    site.give("PATCH", flag, {"description": "In two pages"}, key=later, X_Reason="later")
     open_one(visitor, project, change)
     act(visitor, "Take it back…")
     expect(box(visitor)).to_contain_text("was turned off in development")
@@ -242,14 +245,14 @@ def test_names_are_text_it_fits_a_telephone_and_needs_no_eyes(
     ana = visit(color_scheme=scheme, viewport=NARROW, reduced_motion="reduce").enter()
     ana.visit(project, "changes")
     ana.sees(HOSTILE)
-    assert (ana.violations(), ana.width_beyond()) == ([], 0)
+    assert faults(ana) == ([], 0)
     open_one(ana, project, change)
     ana.sees(HOSTILE)
     ana.page.locator("details").last.locator("summary").click()
-    assert (ana.violations(), ana.width_beyond()) == ([], 0)
+    assert faults(ana) == ([], 0)
     act(ana, "Withdraw")
     expect(box(ana)).to_contain_text("This ends it")
-    assert ana.violations() == []
+    assert faults(ana) == ([], 0)
     assert ana.page.evaluate("window.hacked") is None
 
 
@@ -263,3 +266,46 @@ def test_it_is_said_in_portuguese(site: Site, project: str, visit: Visit) -> Non
     act(ana, "Retirar")
     agree(ana, "Retirar")
     status(ana, "Retirada")
+
+
+@pytest.fixture
+def plan(site: Site, project: str) -> Any:
+    """At its first step, in production."""
+    site.give("PATCH", f"/projects/{project}/environments/production", {"approvals": 0})
+    site.give("POST", f"/projects/{project}/flags/checkout/environments/production/on")
+    targeting = {"enabled": True, "off_variant": "off", "default": {"variant": "off"}}
+    site.give("PUT", f"/projects/{project}/flags/checkout/environments/production", targeting)
+    steps = [{"weight": 1_000, "wait_seconds": 3_600}, {"weight": 50_000, "wait_seconds": 86_400}]
+    wish = {"flag": "checkout", "environment": "production", "variant": "on", "otherwise": "off"}
+    made = site.give("POST", f"/projects/{project}/plans", {**wish, "steps": [*steps, {"weight": 100_000}]})
+    site.seen(project, made["position"])
+    return made
+
+
+def test_a_plan_is_a_ladder_that_is_paused_and_rolled_back_with_a_reason(
+    site: Site, project: str, plan: Any, visit: Visit
+) -> None:
+    ana, bo = visit().enter(), visit().enter()
+    bo.visit(project, f"plans/{plan['id']}")
+    ana.visit(project, "changes")
+    ana.page.get_by_role("link", name="Rollout plans").click()
+    ana.connected()
+    steps = ana.page.get_by_role("list", name="Steps").get_by_role("listitem")
+    expect(steps).to_have_text([re.compile(r"^1 %now"), re.compile(r"^50 %ahead"), "100 %ahead1 day later"])
+    assert faults(ana) == ([], 0)
+    for what, then in (("Pause", "Paused"), ("Resume", "Running"), ("Roll back", "Rolled back")):
+        act(ana, what)
+        box(ana).get_by_label("Reason").fill(f"to {what}")
+        agree(ana, what)
+        status(bo, then)
+    assert buttons(bo) == []
+    assert site.read(project)["environments"]["production"]["default"] == {"variant": "off"}
+    entries = site.give("GET", f"/projects/{project}/history?kind=plan")["entries"]
+    assert entries[0]["reason"] == "to Roll back"
+
+
+def test_a_viewer_cannot_stop_a_plan(site: Site, project: str, plan: Any, visit: Visit) -> None:
+    viewer = visit().enter(site.token("viewer", project))
+    viewer.visit(project, f"plans/{plan['id']}")
+    status(viewer, "Running")
+    assert buttons(viewer) == []

@@ -1,5 +1,5 @@
 """Changes that are reviewed, scheduled, or made step by step."""
 
-from api.console.screens.changes import listed, one
+from api.console.screens.changes import listed, one, plans
 
-SCREENS = (listed.SCREEN, one.SCREEN)
+SCREENS = (listed.SCREEN, one.SCREEN, plans.SCREEN, plans.ONE)

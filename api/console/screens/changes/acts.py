@@ -7,13 +7,13 @@ from typing import Any
 
 from nicegui.element import Element
 
-from api.console.client import Refused, because, etag
+from api.console.client import because
 from api.console.dialogs import Typed, dialog
 from api.console.elements import button, set_text, tag
 from api.console.page import Page
 from api.console.parts import happened, listed, told
+from api.console.screens.changes.giving import give
 from api.console.screens.changes.words import OPEN, Change, may, places
-from api.console.writes import OUTDATED
 from domain.roles import Permission
 
 INSTANT = "(event) => emit(event.target.value ? new Date(event.target.value).toISOString() : '')"
@@ -82,18 +82,10 @@ class Acts:
             await self._give("schedule", {"apply_at": at})
 
     async def _give(self, what: str, body: Any = None, reason: str = "") -> None:
-        """On the change as it is shown; whoever acts on an older one is shown the newer one instead."""
         page, change = self.page, self.change
-        headers = {**etag(change["version"]), **because(reason)}
+        where = page.where("changes", change["id"], what)
+        await give(page, where, change["version"], page.t(f"change.{what}.told"), body, reason)
         with page.told():
-            try:
-                await page.api.post(page.where("changes", change["id"], what), body, headers)
-            except Refused as problem:
-                if problem.status != OUTDATED:
-                    raise
-                page.say(page.t("change.outdated"), bad=True)
-            else:
-                page.say(page.t(f"change.{what}.told"))
             await self._again()
 
     async def _again(self) -> None:

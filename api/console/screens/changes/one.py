@@ -12,6 +12,7 @@ from api.console.parts import Part, happened, listed, told
 from api.console.screens.changes.acts import Acts
 from api.console.screens.changes.listed import given
 from api.console.screens.changes.words import OPEN, Change, command_words, places, show_author, show_status
+from api.console.words import percent
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ def _head(page: Page, change: Change) -> None:
         show_status(page, change["status"])
     show_author(page, change)
     if change["description"]:
-        tag("p", change["description"], dir="auto")
+        tag("p", change["description"], "prose", dir="auto")
     if outcome := change["outcome"]:
         with tag("p"):
             tag("span", page.t(f"change.outcome.{change['status']}") + " ")
@@ -142,11 +143,6 @@ def _effect(page: Page, effect: Mapping[str, Any]) -> None:
                 with tag("div"):
                     tag("p", page.t(f"change.{side}"), "quiet")
                     tag("pre", json.dumps(effect[side], indent=2, ensure_ascii=False), tabindex="0")
-
-
-def percent(weight: int) -> str:
-    """Of a weight of 100,000."""
-    return f"{weight / 1_000:g} %"
 
 
 def _approvals(page: Page, change: Change) -> None:
