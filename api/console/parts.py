@@ -43,7 +43,9 @@ def happened(entry: Mapping[str, Any]) -> None:
         tag("bdi", entry["by"], "strong")
         tag("span", " · ")
         moment(entry["at"])
-        for sentence in entry["sentences"] or [f"{entry['event']} ({entry['kind']} {entry['key']})"]:
+        tag("span", " · ")
+        tag("bdi", entry["key"])
+        for sentence in entry["sentences"] or [entry["event"]]:
             told(sentence)
         if entry["reason"]:
             tag("p", f"“{entry['reason']}”", "quiet", dir="auto")

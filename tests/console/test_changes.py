@@ -213,6 +213,7 @@ def test_the_list_has_open_changes_first_and_its_address_says_what_it_shows(
     expect(titles).to_have_text(["Waits", "Gone"])
     visitor.page.get_by_role("searchbox").fill("wai")
     expect(titles).to_have_text(["Waits"])
+    expect(visitor.page.get_by_role("searchbox")).to_have_value("wai")
     visitor.page.get_by_role("searchbox").fill("no such thing")
     visitor.page.get_by_role("link", name="Show the open ones").click()
     expect(titles).to_have_text(["Waits"])

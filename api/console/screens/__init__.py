@@ -1,8 +1,9 @@
 """The screens there are, in the order of the menu. A new one is a module here and a line in this table."""
 
-from api.console.screens import changes, flags
+from api.console.screens import changes, flags, segments
 
 SCREENS = (
     flags.SCREEN,
+    *segments.SCREENS,
     *changes.SCREENS,
 )

@@ -45,10 +45,11 @@ class Acts:
             if status == "applied" and self.may_write():
                 button(t("change.undo"), self.undo)
             return
-        if approves and all(each["by"] != self.page.who.name for each in change["approvals"]):
+        stands = not change["conflicts"]
+        if approves and stands and all(each["by"] != self.page.who.name for each in change["approvals"]):
             first = "button first" if status == "proposed" else "button"
             button(t("change.approve"), partial(self.say, "approve"), first)
-        if self.may_write() and status != "proposed":
+        if self.may_write() and stands and status != "proposed":
             button(t("change.apply"), self.apply, "button first")
             button(t("change.schedule"), self.schedule)
         if approves:

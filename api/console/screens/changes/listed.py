@@ -130,7 +130,7 @@ def _search(changes: Changes) -> None:
         "input",
         classes="field",
         type="search",
-        value=changes.only["search"],
+        defaultValue=changes.only["search"],
         aria_label=page.t("changes.search"),
         placeholder=page.t("changes.search"),
         data_search="",
