@@ -310,3 +310,31 @@ def test_a_viewer_cannot_stop_a_plan(site: Site, project: str, plan: Any, visit:
     viewer.visit(project, f"plans/{plan['id']}")
     status(viewer, "Running")
     assert buttons(viewer) == []
+
+
+def test_a_plan_is_started_for_a_flag_and_what_cannot_be_is_refused_in_the_apis_words(
+    site: Site, visitor: Visitor
+) -> None:
+    project = site.project()
+    site.flag(project)
+    visitor.visit(project, "plans")
+    visitor.sees(re.compile("No rollout is under way"))
+    visitor.page.get_by_role("link", name="Start a rollout plan").click()
+    visitor.connected()
+    visitor.page.get_by_label("Key of the flag").fill("checkout")
+    act(visitor, "Choose")
+    visitor.page.wait_for_url("**/new-plan?flag=checkout")
+    visitor.connected()
+    first = visitor.page.get_by_role("group", name="Step 1", exact=True)
+    first.get_by_label("To percent").fill("5")
+    act(visitor, "Start")
+    expect(visitor.page.get_by_role("alert").first).to_contain_text("everybody gets 'on' there already")
+    targeting = {"enabled": True, "off_variant": "off", "default": {"variant": "off"}}
+    site.give("PUT", f"/projects/{project}/flags/checkout/environments/development", targeting)
+    assert faults(visitor) == ([], 0)
+    act(visitor, "Start")
+    status(visitor, "Running")
+    steps = visitor.page.get_by_role("list", name="Steps").get_by_role("listitem")
+    expect(steps).to_have_text([re.compile(share) for share in ("^5 %now", "^10 %", "^50 %", "^100 %")])
+    (plan,) = site.give("GET", f"/projects/{project}/plans")["plans"]
+    assert [each["weight"] for each in plan["steps"]] == [5_000, 10_000, 50_000, 100_000]

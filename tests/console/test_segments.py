@@ -129,7 +129,8 @@ def test_a_segment_with_a_group_is_made_and_says_in_words_who_belongs(
     expect(in_words(visitor)).to_contain_text("plan is pro or team or country is BR")
     expect(in_words(visitor)).to_contain_text("Always in it: user-1 and user-2")
     act(visitor, "Make the segment")
-    visitor.page.wait_for_url("**/segments/beta")
+    visitor.page.wait_for_url(f"{site.console}/{project}/development/segments/beta")
+    expect(visitor.page.get_by_label("Name")).to_have_value("Beta testers")
     segment = site.give("GET", f"/projects/{project}/segments/beta")
     assert (segment["name"], segment["include"]) == ("Beta testers", ["user-1", "user-2"])
     plan, group = segment["condition"]["any"]

@@ -173,6 +173,8 @@ async def build(page: Page) -> None:
         choice(page.t("changes.status"), statuses, plans.only["status"]).on(
             "change", lambda event: plans.narrow(status=event.args), js_handler=TYPED
         )
+        if page.may(Permission.WRITE, page.environment):
+            link(page.t("plans.new"), page.url("new_plan"), "button first")
     plans.card = PlanCard(page, tag("div"), plans.read)
     plans.part = Part(plans.show)
     await plans.read()
