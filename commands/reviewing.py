@@ -11,10 +11,14 @@ from commands.deciding import Handler, Salt
 from commands.models import ArchiveSegment, ChangeFlag, Command, CreateFlag, PutSegment
 from commands.unit_of_work import Decision, UnitOfWork
 from commands.wire import of_kept
+from domain.aggregates import State, fold_all
 from domain.change import Change
+from domain.differences import Difference, differences
 from domain.envelope import Recorded, Stream, flag_stream, segment_stream
 from domain.errors import Invalid, Outdated, Refused
 from domain.events import Event, FlagDetailsChanged
+from domain.flag import Flag
+from domain.segment import Segment
 
 DETAILS: Final = "@details"  # no environment has such a name
 EVERYWHERE: Final = "@everywhere"
@@ -25,12 +29,13 @@ Handlers = Mapping[type[Command], Handler]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """`before` and `after` are what the command is about, as JSON; None where it does not exist. `refusal`
-    says why the command cannot be carried out, and is empty if it can."""
+    """`before` and `after` are what the command is about, as JSON; None where it does not exist. `made` is
+    what differs in between. `refusal` says why the command cannot be carried out, and is empty if it can."""
 
     command: Mapping[str, JsonValue]
     about: Stream
     events: list[Decision]
+    made: tuple[Difference, ...]
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     refusal: str = ""
@@ -38,10 +43,11 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """`required` is how many approvals the environments want that would change."""
+    """`required` is how many approvals the environments want that would change. Of each conflict it is told
+    what that event made different."""
 
     effects: list[Effect]
-    conflicts: list[Recorded]
+    conflicts: list[tuple[Recorded, tuple[Difference, ...]]]
     required: int
 
 
@@ -126,19 +132,34 @@ def review(work: UnitOfWork, change: Change, handlers: Handlers, salt: Salt) -> 
     """Decides everything and writes nothing; `work` is not to be committed."""
     effects = list(_effects(work, change, handlers, salt))
     decided = [decision for effect in effects for decision in effect.events]
-    return Review(effects, conflicts(work, change), required_approvals(work, decided))
+    theirs = [(each, _made(work, each)) for each in conflicts(work, change)]
+    return Review(effects, theirs, required_approvals(work, decided))
+
+
+def _made(work: UnitOfWork, recorded: Recorded) -> tuple[Difference, ...]:
+    history = work.log.load(recorded.stream, until=recorded.position)
+    before, after = fold_all(history[:-1]), fold_all(history)
+    assert after is not None
+    return _differing(before.state if before else None, after.state)
+
+
+def _differing(before: State | None, after: State | None) -> tuple[Difference, ...]:
+    assert before is None or isinstance(before, Flag | Segment)
+    return differences(before, after) if isinstance(after, Flag | Segment) else ()
 
 
 def _effects(work: UnitOfWork, change: Change, handlers: Handlers, salt: Salt) -> Iterator[Effect]:
     commands = commands_of(change.project, change.commands)
     for kept, command in zip(change.commands, commands, strict=True):
-        before, events, refusal = _shown(work, command), list[Decision](), ""
+        stream, events, refusal = about(command), list[Decision](), ""
+        shown, state = _shown(work, command), work.state(stream)
         try:
             with work.all_or_nothing():
                 events = carry_out(work, [command], handlers, salt)
         except Refused as why:
             refusal = str(why)
-        yield Effect(kept, about(command), events, before, _shown(work, command), refusal)
+        made = _differing(state, work.state(stream))
+        yield Effect(kept, stream, events, made, shown, _shown(work, command), refusal)
 
 
 def _shown(work: UnitOfWork, command: Command) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Protocol
 
 from commands.models import (
@@ -70,6 +71,21 @@ def undo_event(log: Log, project: str, position: int) -> Undoing:
 
 def undo_change(log: Log, project: str, change: str) -> Undoing:
     """All that an applied change request did, in one transaction. Raises NotFound or Invalid."""
+    return _undoing(log, _done_by(log, project, change))
+
+
+def made_by_change(log: Log, project: str, change: str) -> Iterator[tuple[Stream, tuple[Difference, ...]]]:
+    """What an applied change request made different, thing by thing. Raises NotFound."""
+    events = sorted(_done_by(log, project, change), key=lambda each: (str(each.stream), each.position))
+    for stream, group in groupby(events, key=lambda each: each.stream):
+        first, *more = group
+        before, after, _ = _states(log.load(stream, until=first.position), first)
+        if more:
+            after = _states(log.load(stream, until=more[-1].position), more[-1])[1]
+        yield stream, differences(before, after)
+
+
+def _done_by(log: Log, project: str, change: str) -> list[Recorded]:
     applied = [
         each
         for each in log.load(change_stream(project, change))
@@ -81,8 +97,7 @@ def undo_change(log: Log, project: str, change: str) -> Undoing:
     around = log.read(
         after=max(0, last.position - NEIGHBOURS - 1), limit=2 * NEIGHBOURS, until=last.position + NEIGHBOURS
     )
-    together = [each for each in around if each.stamp == last.stamp and each.stream.kind in KINDS]
-    return _undoing(log, together)
+    return [each for each in around if each.stamp == last.stamp and each.stream.kind in KINDS]
 
 
 def _undoing(log: Log, events: Sequence[Recorded]) -> Undoing:

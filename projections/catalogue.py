@@ -76,7 +76,7 @@ SELECT * FROM togglemaster_catalogue_2
 WHERE kind = %(kind)s AND (%(project)s = '' OR project = %(project)s) AND archived = %(archived)s
   AND (%(projects)s::text[] IS NULL OR project = ANY (%(projects)s))
   AND (%(environment)s = '' OR environment = %(environment)s)
-  AND (%(of_kind)s = '' OR of_kind = %(of_kind)s) AND (%(owner)s = '' OR owner = %(owner)s)
+  AND (%(of_kinds)s::text[] IS NULL OR of_kind = ANY (%(of_kinds)s)) AND (%(owner)s = '' OR owner = %(owner)s)
   AND (%(tag)s = '' OR %(tag)s = ANY (tags))
   AND (%(search)s = '' OR position(%(search)s IN words) > 0)
   AND (%(within)s::text[] IS NULL OR NOT EXISTS (
@@ -109,8 +109,8 @@ BEYOND: Mapping[str, str] = {
 class Filter:
     """What is empty does not narrow; `projects` None is all of them.
 
-    `of_kind` is the kind of a flag (release, experiment, ...) or of a key, or the status of a change or a
-    plan; `environment` is for API keys and plans, which belong to one; `search` is looked for in keys, names,
+    `of_kinds` are kinds of flags (release, experiment, ...) or of keys, or statuses of changes or plans;
+    `environment` is for API keys and plans, which belong to one; `search` is looked for in keys, names,
     descriptions, tags and owners, in any case of letters.
     `within` is for tokens, whose tags are the places of their grants: it keeps those that are granted nowhere
     but there, `project/` standing for the whole project, and the project `*` for every one.
@@ -119,7 +119,7 @@ class Filter:
     archived: bool = False
     projects: Sequence[str] | None = None
     environment: str = ""
-    of_kind: str = ""
+    of_kinds: Sequence[str] | None = None
     owner: str = ""
     tag: str = ""
     search: str = ""

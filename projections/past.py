@@ -205,7 +205,7 @@ def _passes(folded: Folded, only: Filter) -> bool:
     facts = facts_of(folded.state)
     return (
         is_gone(folded.state) == only.archived
-        and only.of_kind in {"", facts["of_kind"]}
+        and (only.of_kinds is None or facts["of_kind"] in only.of_kinds)
         and only.owner in {"", facts["owner"]}
         and (not only.tag or only.tag in facts["tags"])
         and only.search.lower() in facts["words"]

@@ -1,6 +1,6 @@
 """What the routes of change requests answer with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,11 @@ from commands.reviewing import Effect, Review
 from commands.unit_of_work import Decision
 from domain.aggregates import Folded
 from domain.change import Approval, Change, Status
-from domain.envelope import Recorded
+from domain.differences import Difference
+from domain.envelope import Recorded, Stream
+from domain.sentences import sentences
+
+Made = tuple[Stream, tuple[Difference, ...]]
 
 
 class SaidShape(BaseModel):
@@ -20,9 +24,18 @@ class SaidShape(BaseModel):
     comment: str
 
 
+class AboutShape(BaseModel):
+    """What a command is and is about; `environment` is empty where it is about all of them."""
+
+    command: str
+    key: str
+    environment: str
+
+
 class ChangeShape(BaseModel):
-    """`required` is how many approvals were needed when that was last asked; `outcome` is who applied,
-    rejected or withdrew it; `failure` is why it could not be applied when it was due."""
+    """`about` has a line for each command. `required` is how many approvals were needed when that was last
+    asked; `outcome` is who applied, rejected or withdrew it; `failure` is why it could not be applied when it
+    was due."""
 
     id: str
     project: str
@@ -35,6 +48,7 @@ class ChangeShape(BaseModel):
     apply_at: datetime | None
     outcome: SaidShape | None
     failure: str
+    about: list[AboutShape]
 
 
 class ChangeAnswer(Envelope, ChangeShape):
@@ -49,33 +63,45 @@ class EventShape(BaseModel):
 
 
 class EffectShape(BaseModel):
-    """What one command would do now, after those before it. `refusal` says why it cannot be carried out."""
+    """What one command would do now, after those before it; `sentences` say it in plain words. `refusal` says
+    why it cannot be carried out."""
 
     command: Mapping[str, JsonValue]
     kind: str
     key: str
     events: list[EventShape]
+    sentences: list[str]
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     refusal: str
 
 
 class ConflictShape(EventShape):
-    """What somebody else changed since, in the same environment or in all of them."""
+    """What somebody else changed since, in the same environment or in all of them; `sentences` say what that
+    made different."""
 
     by: str
     at: datetime
     reason: str
     version: int
     position: int
+    sentences: list[str]
+
+
+class DoneShape(BaseModel):
+    kind: str
+    key: str
+    sentences: list[str]
 
 
 class ReviewedChange(ChangeAnswer):
-    """`required` is asked now; `effects` and `conflicts` are empty once the change is over."""
+    """`required` is asked now; `effects` and `conflicts` are empty once the change is over. `done` is what it
+    made different, and empty until it was applied."""
 
     commands: list[Mapping[str, JsonValue]]
     effects: list[EffectShape]
     conflicts: list[ConflictShape]
+    done: list[DoneShape]
 
 
 class ChangePage(Page):
@@ -86,12 +112,16 @@ def change_answer(folded: Folded) -> ChangeAnswer:
     return ChangeAnswer(**_fields(folded))
 
 
-def reviewed_change(folded: Folded, review: Review) -> ReviewedChange:
+def reviewed_change(folded: Folded, review: Review, done: Iterable[Made] = ()) -> ReviewedChange:
     return ReviewedChange(
         **{**_fields(folded), "required": review.required},
         commands=list(the_change(folded).commands),
         effects=[_effect(each) for each in review.effects],
-        conflicts=[_conflict(each) for each in review.conflicts],
+        conflicts=[_conflict(*each) for each in review.conflicts],
+        done=[
+            DoneShape(kind=stream.kind, key=stream.key, sentences=list(sentences(made)))
+            for stream, made in done
+        ],
     )
 
 
@@ -103,11 +133,17 @@ def the_change(folded: Folded) -> Change:
 def _fields(folded: Folded) -> dict[str, Any]:
     found = the_change(folded)
     return {
-        **{name: getattr(found, name) for name in ChangeShape.model_fields},
+        **{name: getattr(found, name) for name in ChangeShape.model_fields if name != "about"},
+        "about": [_about(each) for each in found.commands],
         "approvals": [_said(each) for each in found.approvals],
         "outcome": _said(found.outcome) if found.outcome else None,
         **envelope(folded),
     }
+
+
+def _about(command: Mapping[str, Any]) -> AboutShape:
+    key = command.get("flag") or command.get("segment") or command["definition"]["key"]
+    return AboutShape(command=command["command"], key=key, environment=command.get("environment", ""))
 
 
 def _said(approval: Approval) -> SaidShape:
@@ -120,13 +156,14 @@ def _effect(effect: Effect) -> EffectShape:
         kind=effect.about.kind,
         key=effect.about.key,
         events=[EventShape(**_event(decision)) for decision in effect.events],
+        sentences=list(sentences(effect.made)),
         before=effect.before,
         after=effect.after,
         refusal=effect.refusal,
     )
 
 
-def _conflict(recorded: Recorded) -> ConflictShape:
+def _conflict(recorded: Recorded, made: tuple[Difference, ...]) -> ConflictShape:
     return ConflictShape(
         **_event((recorded.stream, recorded.event)),
         by=recorded.stamp.by,
@@ -134,6 +171,7 @@ def _conflict(recorded: Recorded) -> ConflictShape:
         reason=recorded.stamp.reason,
         version=recorded.version,
         position=recorded.position,
+        sentences=list(sentences(made)),
     )
 
 

@@ -30,6 +30,7 @@ from commands.change_models import (
     WithdrawChange,
 )
 from commands.reviewing import Review
+from commands.undoing import made_by_change
 from commands.wire import SentCommand, kept, received
 from domain import limits
 from domain.aggregates import fold_all
@@ -108,21 +109,25 @@ def list_changes(
     project: Slug,
     listing: Lister,
     read: Reader,
-    which: Annotated[Status | None, Query(alias="status", description="only those with this status")] = None,
+    which: Annotated[
+        list[Status] | None, Query(alias="status", description="only those with one of these statuses")
+    ] = None,
 ) -> ChangePage:
     read.project(project)
-    only = replace(listing.only, of_kind=which or "")
+    only = replace(listing.only, of_kinds=which)
     page, after = replace(listing, only=only).of("change", project)
     return ChangePage(changes=[change_answer(each) for each in page], next=after, position=listing.position)
 
 
 @router.get("/{change}")
 def get_change(project: Slug, change: ChangeId, read: Reader) -> ReviewedChange:
-    """With what it would do now and what stands against it."""
+    """With what it would do now and what stands against it, or what it did."""
     folded = read.one(change_stream(project, change), f"change '{change}' in project '{project}'")
     found = the_change(folded)
-    over = Review([], [], found.required)
-    return reviewed_change(folded, read.parts.commands.review(found) if found.status in OPEN else over)
+    if found.status in OPEN:
+        return reviewed_change(folded, read.parts.commands.review(found))
+    done = made_by_change(read.parts.store, project, change) if found.status == "applied" else ()
+    return reviewed_change(folded, Review([], [], found.required), done)
 
 
 @router.post("/{change}/approve")

@@ -278,7 +278,14 @@ def listing(
         require(who, Permission.READ, project)
     position = wait_for(parts, parts.catalogue, min_position)
     projects = None if EVERY in who.projects() else sorted(who.projects())
-    only = Filter(projects=projects, archived=archived, of_kind=kind, owner=owner, tag=tag, search=search)
+    only = Filter(
+        projects=projects,
+        archived=archived,
+        of_kinds=[kind] if kind else None,
+        owner=owner,
+        tag=tag,
+        search=search,
+    )
     return Listing(parts.catalogue, after, limit, sort, only, position)
 
 

@@ -78,11 +78,13 @@ def list_plans(
     project: Slug,
     listing: Lister,
     read: Reader,
-    which: Annotated[Status | None, Query(alias="status", description="only those with this status")] = None,
+    which: Annotated[
+        list[Status] | None, Query(alias="status", description="only those with one of these statuses")
+    ] = None,
 ) -> PlanPage:
     """`search` finds the plans of a flag."""
     read.project(project)
-    only = replace(listing.only, of_kind=which or "")
+    only = replace(listing.only, of_kinds=which)
     page, after = replace(listing, only=only).of("plan", project)
     return PlanPage(plans=[plan_answer(each) for each in page], next=after, position=listing.position)
 

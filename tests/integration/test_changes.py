@@ -143,6 +143,11 @@ def test_the_diff_shows_what_it_would_do(office: Office) -> None:
     on, beta, new, staged, owner = office.get(change)["effects"]
     assert [(each["event"], each["key"]) for each in on["events"]] == [("FlagTurnedOn", "checkout")]
     assert (on["before"]["enabled"], on["after"]["enabled"]) == (False, True)
+    assert (on["sentences"], owner["sentences"]) == (["was turned on in production"], ["owner is now “ana”"])
+    assert office.get(change)["about"][1:3] == [
+        {"command": "put_segment", "key": "beta", "environment": ""},
+        {"command": "create_flag", "key": "new", "environment": ""},
+    ]
     assert (beta["before"], beta["after"]["name"], beta["kind"]) == (None, "Beta", "segment")
     assert (new["before"], new["after"]["variants"]) == (None, BOOLEAN)
     assert (staged["before"]["enabled"], staged["after"]["enabled"]) == (False, True)
@@ -162,6 +167,7 @@ def test_a_conflict_is_shown_and_refused_until_it_is_accepted(office: Office) ->
     office.api.ask("POST", f"{path}/on", X_API_Key="bob", X_Reason="mine")
     (conflict,) = office.get(change)["conflicts"]
     assert (conflict["event"], conflict["by"], conflict["reason"]) == ("FlagTurnedOn", "bob", "mine")
+    assert conflict["sentences"] == ["was turned on in staging"]
     for what in ("apply", "approve"):
         refused(office.do(what, change, "eva"), 409, "FlagTurnedOn of flag 'checkout' by bob at", "rebase")
     assert office.do("rebase", change, "ana").json()["status"] == "approved"
@@ -207,6 +213,24 @@ def test_what_is_about_the_whole_flag_conflicts_with_everything_but_details(offi
     assert events(create) == ["FlagCreated"]
     (effect,) = office.get(create)["effects"]
     assert "exists already" in effect["refusal"]
+
+
+def test_an_applied_change_says_what_it_did_whatever_came_later(office: Office) -> None:
+    office.approvals(0)
+    segment = {"condition": {"constant": True}, "name": "Beta"}
+    change = office.proposed(
+        ON,
+        {"command": "turn_flag_off", "flag": "checkout", "environment": "production"},
+        {"command": "turn_flag_on", "flag": "checkout", "environment": "staging"},
+        {"command": "put_segment", "segment": "beta", "definition": segment},
+    )
+    assert office.get(change)["done"] == []
+    office.do("apply", change, "ana")
+    office.api.ask("POST", f"{DIRECTLY}/on")
+    assert office.get(change)["done"] == [
+        {"kind": "flag", "key": "checkout", "sentences": ["was turned on in staging"]},
+        {"kind": "segment", "key": "beta", "sentences": ["segment *beta* was made: always"]},
+    ]
 
 
 def test_nothing_is_half_applied(office: Office) -> None:
@@ -305,6 +329,7 @@ def test_changes_are_listed_by_status(office: Office) -> None:
 
     assert listed("") == {one, other}
     assert (listed("status=approved"), listed("status=proposed")) == ({one}, {other})
+    assert listed("status=approved&status=proposed") == {one, other}
     assert (listed("search=another"), listed("owner=ana")) == ({other}, {one, other})
     page = office.api.ask("GET", "/default/changes?sort=created&limit=1").json()
     assert listed(f"sort=created&after={page['next']}") == {other}

@@ -1,9 +1,21 @@
 """The screens there are, in the order of the menu. A new one is a module here and a line in this table."""
 
-from api.console.screens import access, explaining, flag_insights, flags, health, insights, time_machine
+from api.console.screens import (
+    access,
+    changes,
+    explaining,
+    flag_insights,
+    flags,
+    health,
+    insights,
+    segments,
+    time_machine,
+)
 
 SCREENS = (
     flags.SCREEN,
+    *segments.SCREENS,
+    *changes.SCREENS,
     time_machine.SCREEN,
     explaining.SCREEN,
     insights.SCREEN,

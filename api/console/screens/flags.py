@@ -184,7 +184,7 @@ def _narrowing(flags: Flags) -> None:
             "input",
             classes="field",
             type="search",
-            value=only["search"],
+            defaultValue=only["search"],
             aria_label=page.t("flags.search"),
             placeholder=page.t("flags.search_hint"),
             data_search="",
