@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from nicegui import ui
-
 from api.console.client import Refused
 from api.console.dialogs import TYPED, Typed, dialog
 from api.console.elements import button, choice, set_attributes, set_text, tag
@@ -68,7 +66,7 @@ async def new_flag(page: Page) -> None:
     if made is not None:
         page.say(page.t("new_flag.made", flag=made))
         if page.has("flag"):
-            ui.navigate.to(page.url("flag", key=made))
+            page.go(page.url("flag", key=made))
 
 
 def _text(kind: str) -> str:

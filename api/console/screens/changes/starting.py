@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nicegui import ui
-
 from api.console.client import because
 from api.console.dialogs import ask_reason
 from api.console.elements import button, choice, link, set_attributes, set_text, tag
@@ -142,7 +140,7 @@ async def _start(page: Page, body: Mapping[str, Any]) -> None:
     else:
         plan = await page.api.post(page.where("plans"), body, because(reason))
         to = page.url("plan", plan=plan["id"])
-    ui.navigate.to(to.removeprefix(page.root))  # which it puts before
+    page.go(to)
 
 
 SCREEN = Screen("new_plan", "new-plan", build, in_menu=False)

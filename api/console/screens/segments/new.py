@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from nicegui import ui
-
 from api.console.client import Refused, etag
 from api.console.dialogs import Typed
 from api.console.elements import button, link, set_text, tag
@@ -55,7 +53,7 @@ async def build(page: Page) -> None:
                     raise
                 set_text(missing, page.t("segment.exists", segment=wanted))
             else:
-                ui.navigate.to(page.url("segment", key=wanted).removeprefix(page.root))  # it puts that before
+                page.go(page.url("segment", key=wanted))
 
     with tag("div", classes="buttons"):
         button(page.t("segment.make"), save, "button first")
