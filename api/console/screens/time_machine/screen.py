@@ -2,8 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from nicegui import ui
-
 from api.console.elements import link, tag
 from api.console.fields import FlagField
 from api.console.page import Page, Screen
@@ -36,7 +34,7 @@ async def build(page: Page) -> None:
 def _choose_flag(page: Page, view: str, flag: str) -> None:
     def go(key: str) -> None:
         if key.strip() != flag:
-            ui.navigate.to(page.url(view=view, flag=key.strip()))
+            page.go(page.url(view=view, flag=key.strip()))
 
     FlagField(page, page.t("history.flag"), flag, go, placeholder=page.t("history.flag_hint"))
     if flag:
