@@ -15,6 +15,7 @@ from api.management import (
     bulk,
     changes,
     diff,
+    endpoint,
     evaluate,
     explain,
     flags,
@@ -23,6 +24,7 @@ from api.management import (
     origins,
     people,
     plans,
+    preview,
     projects,
     reach,
     segments,
@@ -39,7 +41,9 @@ from commands.event_store import StoreUnavailable
 
 ROUTERS = (
     projects.router,
+    endpoint.router,
     bulk.router,
+    preview.router,
     history.router,
     diff.router,
     undo.router,

@@ -87,6 +87,7 @@ def parts(settings: Settings, traces: "Tracing | None" = None) -> Parts:
         keys_used=keys_used,
         pasts=Pasts(store),
         background=(key_use, *found.background()),
+        evaluation_url=(settings.public_url or settings.evaluation_url).rstrip("/"),
     )
 
 
