@@ -252,12 +252,16 @@ class ConditionBuilder:
 
     def _text(self, leaf: Leaf, field: str, label: str, value: str, edit: Edit, **attributes: Any) -> None:
         name = self._page.t(label)
-        found = tag("input", classes="field", aria_label=name, placeholder=name, value=value, **attributes)
+        found = tag(
+            "input", classes="field", aria_label=name, placeholder=name, defaultValue=value, **attributes
+        )
         self._on_change(leaf, field, found, edit)
 
     def _lines(self, leaf: Leaf, label: str, value: str, edit: Edit) -> None:
         name, rows = self._page.t(label), min(value.count("\n") + 1, MOST_LINES)
-        found = tag("textarea", classes="field", aria_label=name, placeholder=name, rows=rows, value=value)
+        found = tag(
+            "textarea", classes="field", aria_label=name, placeholder=name, rows=rows, defaultValue=value
+        )
         self._on_change(leaf, "values", found, edit)
 
     def _check(self, label: str, checked: bool, edit: Edit) -> None:

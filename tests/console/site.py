@@ -92,7 +92,7 @@ class Site:
     def token(self, role: str, project: str) -> str:
         """For a program with that role."""
         grants = [{"role": role, "project": project}]
-        return str(self.give("POST", "/tokens", {"name": role, "grants": grants})["key"])
+        return str(self.give("POST", "/tokens", {"name": role, "grants": grants})["token"])
 
     def person(self, role: str, project: str) -> str:
         """Somebody's address; the password is everybody's."""

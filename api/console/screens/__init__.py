@@ -1,5 +1,5 @@
 """The screens there are, in the order of the menu. A new one is a module here and a line in this table."""
 
-from api.console.screens import flags
+from api.console.screens import flag, flags
 
-SCREENS = (flags.SCREEN,)
+SCREENS = (flags.SCREEN, flag.SCREEN)
