@@ -19,6 +19,7 @@ ON = {"enabled": True, "off_variant": "off", "default": {"variant": "off"}}
 HOSTILE = "a <script>window.hacked = 1</script> & <img src=x onerror=window.hacked=2>"
 RIGHT_TO_LEFT = "\u202etxet terces"  # turns round what follows, unless it is kept apart
 KEPT = {"any_element": "orders", "where": {"attribute": "total", "operator": "gt", "values": [10]}}
+TALL = {"width": 1280, "height": 2400}
 NARROW = {"width": 360, "height": 640}
 
 
@@ -125,14 +126,14 @@ def test_what_is_not_recorded_is_told_and_rules_that_serve_nobody(
     visitor.sees("Rule nobody served nobody of them.")
 
 
-def test_rules_are_moved_with_keys(site: Site, project: str, visitor: Visitor) -> None:
+def test_rules_are_dragged_and_moved_with_keys(site: Site, project: str, visitor: Visitor) -> None:
     give(site, project, rules=[rule("first"), rule("second"), rule("third")])
+    visitor.page.set_viewport_size(TALL)  # a page that scrolls under a pressed button is not dragged on
     visitor.visit(project, "flags/checkout")
     expect(names(visitor)).to_have_text(["first", "second", "third"])
-    down = visitor.page.get_by_role("button", name="Move down: first")
-    for order in (["second", "first", "third"], ["second", "third", "first"]):
-        down.press("Enter")
-        expect(names(visitor)).to_have_text(order)
+    expect(visitor.page.get_by_text("Nobody was recorded here")).to_be_visible()
+    row(visitor, "first").locator(".handle").drag_to(row(visitor, "third"), steps=8)
+    expect(names(visitor)).to_have_text(["second", "third", "first"])
     up = visitor.page.get_by_role("button", name="Move up: first")
     up.focus()
     for order in (["second", "first", "third"], ["first", "second", "third"]):

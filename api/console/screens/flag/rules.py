@@ -86,7 +86,7 @@ class RuleRow:
                 title=self._page.t("flag.drag"),
                 aria_hidden="true",
             )
-            handle.on("dragstart", partial(self._rules.lift, self.rule), args=[], js_handler=LIFTED)
+            handle.on("dragstart", partial(self._rules.lift, self.rule), js_handler=LIFTED)
             self._item.on("dragover", js_handler=ALLOW)
             self._item.on("drop", partial(self._rules.drop, self.rule), js_handler=DROPPED)
 
