@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, ViewportSize, expect
 
 from projections.aws import dynamodb_client
 from projections.records_table import Record, RecordsTable
@@ -19,7 +19,7 @@ ON = {"enabled": True, "off_variant": "off", "default": {"variant": "off"}}
 HOSTILE = "a <script>window.hacked = 1</script> & <img src=x onerror=window.hacked=2>"
 RIGHT_TO_LEFT = "\u202etxet terces"  # turns round what follows, unless it is kept apart
 KEPT = {"any_element": "orders", "where": {"attribute": "total", "operator": "gt", "values": [10]}}
-TALL = {"width": 1280, "height": 2400}
+TALL: ViewportSize = {"width": 1280, "height": 2400}
 NARROW = {"width": 360, "height": 640}
 
 
