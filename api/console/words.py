@@ -1,5 +1,6 @@
 """Targeting in plain words of the viewer's language: what a condition asks, and who is served what."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
@@ -10,6 +11,7 @@ from api.console.texts import Texts, catalogue
 
 SHOWN = 5  # of a list; nobody reads more of one
 SCALE = 100_000  # weights and buckets are thousandths of a percent
+MARKED = re.compile(r"\*([^*]+)\*")
 TARGETING_KEY = "targetingKey"
 
 
@@ -25,6 +27,11 @@ Pieces = tuple[str | Name, ...]
 
 def plain(pieces: Pieces) -> str:
     return "".join(each.text if isinstance(each, Name) else each for each in pieces)
+
+
+def marked(sentence: str) -> Pieces:
+    """A sentence of the API, in which somebody's own words stand between asterisks."""
+    return tuple(Name(text) if n % 2 else text for n, text in enumerate(MARKED.split(sentence)) if text)
 
 
 def show(pieces: Pieces) -> None:

@@ -15,6 +15,7 @@ from api.management import (
     bulk,
     changes,
     diff,
+    endpoint,
     evaluate,
     explain,
     flags,
@@ -24,6 +25,7 @@ from api.management import (
     origins,
     people,
     plans,
+    preview,
     projects,
     reach,
     segments,
@@ -40,7 +42,9 @@ from commands.event_store import StoreUnavailable
 
 ROUTERS = (
     projects.router,
+    endpoint.router,
     bulk.router,
+    preview.router,
     history.router,
     diff.router,
     undo.router,

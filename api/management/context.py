@@ -48,7 +48,8 @@ class Background(Protocol):
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a management process is made of. `secret` is the installation's, from which others are derived;
-    what is in `background` is started and stopped with the application."""
+    what is in `background` is started and stopped with the application; `evaluation_url` is for clients, and
+    empty where nobody told it."""
 
     store: EventStore
     commands: Commands
@@ -64,6 +65,7 @@ class Parts:
     pasts: Pasts
     health: Health
     background: tuple[Background, ...]
+    evaluation_url: str
 
 
 def parts(request: Request) -> Parts:

@@ -1,7 +1,7 @@
 """Routes of flags and of their targeting in each environment."""
 
 from fastapi import APIRouter, status
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from api.http import StrictRoute
 from api.management.context import Lister, Write, Writer
@@ -25,6 +25,7 @@ from domain.aggregates import fold_all
 from domain.envelope import flag_stream, project_stream
 from domain.flag import Flag
 from domain.project import Project, require_environment
+from domain.references import flags_asked
 from domain.targeting import Targeting
 from domain.values import FlagKey, Model, Slug, VariantName
 
@@ -96,6 +97,32 @@ def archive_flag(project: Slug, key: FlagKey, write: Writer) -> FlagAnswer:
 def restore_flag(project: Slug, key: FlagKey, write: Writer) -> FlagAnswer:
     """Brings an archived flag back as it was."""
     return _give(write, project, RestoreFlag(project=project, flag=key))
+
+
+class FlagNeeded(BaseModel):
+    """A flag that asks in this environment what the other one serves; `variants` are those it asks about."""
+
+    flag: str
+    environment: str
+    variants: list[str]
+
+
+class FlagUses(BaseModel):
+    flags: list[FlagNeeded]
+
+
+@router.get("/{key}/used-by")
+def flag_uses(project: Slug, key: FlagKey, read: PastReader) -> FlagUses:
+    """The flags, by environment, that need this one or ask about it in a rule."""
+    read.one(flag_stream(project, key), f"flag '{key}' in project '{project}'")
+    found = [
+        FlagNeeded(flag=other.key, environment=environment, variants=sorted(asked[key]))
+        for folded in read.past(project).flags.values()
+        if isinstance(other := folded.state, Flag) and not other.archived
+        for environment, targeting in other.environments.items()
+        if key in (asked := flags_asked(targeting))
+    ]
+    return FlagUses(flags=sorted(found, key=lambda use: (use.flag, use.environment)))
 
 
 @router.get("/{key}/environments/{environment}")

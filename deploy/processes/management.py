@@ -95,6 +95,7 @@ def parts(settings: Settings, traces: "Tracing | None" = None) -> Parts:
         pasts=Pasts(store, FoldSnapshots(settings.postgres_url, settings.postgres_seconds)),
         health=health(settings, store, (catalogue, audit)),
         background=(key_use, *found.background()),
+        evaluation_url=(settings.public_url or settings.evaluation_url).rstrip("/"),
     )
 
 

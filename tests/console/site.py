@@ -25,6 +25,7 @@ from tests.integration.analytics import eventually
 BOOLEAN = {"on": True, "off": False}
 PASSWORD = "correct horse battery"  # noqa: S105 - of nobody
 START_SECONDS, END_SECONDS = 180, 60  # this machine may be busy with other tests
+EVALUATION_URL = "http://127.0.0.1:9"  # nobody asks it; it is shown
 
 
 @dataclass
@@ -137,6 +138,7 @@ def running(stack: Stack, directory: Path) -> Iterator[Site]:
         "TOGGLEMASTER_USAGE_TABLE": f"{name}-usage",
         "TOGGLEMASTER_RECORDS_TABLE": f"{name}-records",
         "TOGGLEMASTER_ADMIN_KEY": key,
+        "TOGGLEMASTER_EVALUATION_URL": EVALUATION_URL,
         "TOGGLEMASTER_PORT": str(port),
     }
     _run(environment, "setup").wait(timeout=START_SECONDS)

@@ -53,6 +53,7 @@ PROJECTS = [
     Step("POST", PROJECT + "/environments", {"key": "qa", "name": "Quality assurance"}),
     Step("GET", PROJECT + "/environments"),
     Step("PATCH", ENVIRONMENT, {"name": "Live"}),
+    Step("GET", PROJECT + "/endpoint"),
 ]
 SEGMENTS = [
     Step(
@@ -118,6 +119,8 @@ FLAGS = [
         ENVIRONMENT + "/evaluate",
         {"context": {"targetingKey": "user-1", "country": "BR"}, "flags": ["new-checkout"]},
     ),
+    Step("GET", FLAG + "/used-by"),
+    Step("POST", PROJECT + "/commands/preview", {"commands": [ON]}),
     Step("POST", PROJECT + "/commands", {"commands": [ON, {"command": "archive_flag", "flag": "dark-mode"}]}),
     Step("POST", FLAG + "/restore", more={"key": "dark-mode"}),
     Step("DELETE", FLAG, more={"key": "dark-mode"}),

@@ -29,7 +29,7 @@ FOR_ADMINS_OF_ANYTHING = {
 }
 """What whoever is admin of some project may ask; the rest is up to what they ask for."""
 
-ASKING = ("/explain", "/evaluate", "/bisect")  # what is POSTed and changes nothing
+ASKING = ("/explain", "/evaluate", "/bisect", "/preview")  # what is POSTed and changes nothing
 NOT_FOR_VIEWERS = {
     "/api/v1/projects/{project}/environments/{environment}/analytics/records",
 }

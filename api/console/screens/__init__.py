@@ -4,6 +4,7 @@ from api.console.screens import (
     access,
     changes,
     explaining,
+    flag,
     flag_insights,
     flags,
     health,
@@ -14,6 +15,7 @@ from api.console.screens import (
 
 SCREENS = (
     flags.SCREEN,
+    flag.SCREEN,
     *segments.SCREENS,
     *changes.SCREENS,
     time_machine.SCREEN,

@@ -1,0 +1,156 @@
+"""What a draft would change, in sentences; whom it would move; saving it and discarding it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from nicegui.element import Element
+
+from api.console.client import Refused
+from api.console.dialogs import ask_reason
+from api.console.elements import button, tag
+from api.console.page import Page
+from api.console.screens.flag.draft import Draft
+from api.console.screens.flag.reach import show_moves
+from api.console.words import marked, show
+from api.console.writes import written
+from domain.roles import Permission
+
+Afterwards = Callable[[], Awaitable[None]]
+
+
+class DraftBar:
+    """Only there while something differs. `anew` shows the flag again as it is by then."""
+
+    def __init__(self, page: Page, draft: Draft, anew: Afterwards) -> None:
+        self._page, self._draft, self._anew = page, draft, anew
+        self._asked = 0
+        self._outdated = False
+        self._moves: Element | None = None
+        self._box = tag("section", classes="draft-bar", aria_label=page.t("draft.title"))
+        self._box.set_visibility(False)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._draft.commands()
+
+    async def show(self, problems: Sequence[str]) -> None:
+        """`problems` are what has to be mended before the API can be asked."""
+        self._asked += 1
+        if self.is_empty and not problems:
+            self.clear()
+            return
+        asked = self._asked
+        sentences, refused = ([], list(problems)) if problems else await self._previewed()
+        if asked == self._asked:
+            self._show(sentences, refused)
+
+    def clear(self) -> None:
+        self._asked += 1
+        self._outdated = False
+        self._box.clear()
+        self._box.set_visibility(False)
+
+    async def outdated(self) -> None:
+        """Somebody else changed the flag that this is a draft of."""
+        self._outdated = True
+        await self.show(())
+
+    async def _previewed(self) -> tuple[list[str], list[str]]:
+        where = self._page.where("commands", "preview")
+        try:
+            found = await self._page.api.post(where, {"commands": self._draft.commands()})
+        except Refused as problem:
+            return [], [str(problem)]
+        return [sentence for each in found["things"] for sentence in each["sentences"]], []
+
+    def _show(self, sentences: Sequence[str], problems: Sequence[str]) -> None:
+        t = self._page.t
+        self._box.clear()
+        self._box.set_visibility(True)
+        with self._box:
+            with tag("div", role="status", classes="draft-said"):
+                tag("p", t("draft.title"), "strong")
+                if self._outdated:
+                    tag("p", t("draft.outdated"), "warning")
+                with tag("ul", classes="entries"):
+                    for each in sentences:
+                        with tag("li", dir="auto"):
+                            show(marked(each))
+                for each in problems:
+                    tag("p", each, "problem")
+            self._moves = tag("div", role="status", classes="moves")
+            self._buttons(can_save=not problems)
+
+    def _buttons(self, *, can_save: bool) -> None:
+        page, t = self._page, self._page.t
+        with tag("div", classes="buttons"):
+            if can_save:
+                wanted = "draft.propose" if page.wants_approval(page.environment) else "draft.save"
+                button(t(wanted), self._save, "button first")
+                if page.may(Permission.READ_RECORDS, page.environment):
+                    button(t("draft.what_if"), self._what_if)
+            button(t("draft.discard"), self._discard)
+
+    async def _discard(self) -> None:
+        with self._page.told():
+            await self._anew()
+
+    async def _what_if(self) -> None:
+        assert self._moves is not None
+        page, moves = self._page, self._moves
+        moves.clear()
+        with moves:
+            tag("p", page.t("draft.counting"), "quiet")
+        with page.told():
+            try:
+                where = page.where("environments", page.environment, "what-if")
+                body = {"commands": self._draft.commands(), "flags": [self._draft.key]}
+                show_moves(page, moves, await page.api.post(where, body))
+            except Refused:
+                moves.clear()
+                raise
+
+    async def _save(self) -> None:
+        with self._page.told():
+            if self._page.wants_approval(self._page.environment):
+                await self._propose()
+            else:
+                await self._write()
+
+    async def _write(self) -> None:
+        page, key = self._page, self._draft.key
+        named = {"flag": key, "environment": page.environment}
+        reason: str | None = ""
+        if page.wants_reason(page.environment):
+            title, why = page.t("draft.save_title", **named), page.t("switch.felt", **named)
+            reason = await ask_reason(page, title, why, page.t("draft.save"))
+        if reason is None:
+            return
+        body: dict[str, Any] = {"commands": self._draft.commands()}
+        version = self._draft.version
+        done = await written(
+            page,
+            "POST",
+            page.where("commands"),
+            thing=page.where("flags", key),
+            version=version,
+            reason=reason,
+            body=body,
+        )
+        if done is None:
+            await self.outdated()
+            return
+        await self._anew()
+        page.say(page.t("draft.saved", **named))
+
+    async def _propose(self) -> None:
+        page, key = self._page, self._draft.key
+        title = page.t("draft.change_title", flag=key, environment=page.environment)
+        asked = page.t("switch.reviewed", flag=key, environment=page.environment)
+        reason = await ask_reason(page, title, asked, page.t("draft.propose"))
+        if reason is None:
+            return
+        body = {"title": title, "description": reason, "commands": self._draft.commands()}
+        change = await page.api.post(page.where("changes"), body)
+        await self._anew()
+        page.say(page.t("switch.proposed", title=change["title"], id=change["id"]))
