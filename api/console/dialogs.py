@@ -64,8 +64,7 @@ async def ask_reason(page: Page, title: str, explained: str, confirm: str) -> st
         with tag("div", classes="buttons"):
             button(confirm, submit, "button first")
             button(page.t("cancel"), found.close)
-    answer: str | None = await found
-    found.delete()
+    answer: str | None = await answer_to(found)
     return answer
 
 
@@ -78,8 +77,7 @@ async def show_conflict(page: Page, what: str, entries: Sequence[Mapping[str, An
                 _entry(each)
         with tag("div", classes="buttons"):
             button(page.t("close"), found.close, "button first")
-    await found
-    found.delete()
+    await answer_to(found)
 
 
 async def answer_to(found: ui.dialog) -> Any:

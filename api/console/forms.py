@@ -7,7 +7,7 @@ from typing import Any
 from nicegui.element import Element
 
 from api.console.client import Refused
-from api.console.dialogs import REASON_LENGTH, TYPED, dialog
+from api.console.dialogs import REASON_LENGTH, TYPED, answer_to, dialog
 from api.console.elements import button, choice, set_text, tag
 from api.console.page import Page
 
@@ -67,9 +67,7 @@ async def fill_in(
         with tag("div", classes="buttons"):
             button(confirm, submit, "button first")
             button(page.t("cancel"), found.close)
-    answer = await found
-    found.delete()
-    return answer
+    return await answer_to(found)
 
 
 def _field(field: Field, values: dict[str, str]) -> None:
@@ -113,5 +111,4 @@ async def show_once(page: Page, title: str, secret: str) -> None:
             copy.on("click", tell, js_handler=COPY)
         with tag("div", classes="buttons"):
             button(page.t("once.done"), lambda: found.submit(True), "button first")
-    await found
-    found.delete()
+    await answer_to(found)

@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlencode
 
 from playwright.sync_api import ViewportSize, sync_playwright
 
@@ -17,9 +19,39 @@ from tests.console.chromium import ARGUMENTS, chromium
 from tests.console.site import Site, running
 from tests.console.visitor import Visitor
 
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+SETTLED_MS = 3_000  # what is read after a page stands
 SIZE: ViewportSize = {"width": 1280, "height": 800}
-PICTURES: Mapping[str, str] = {"flags": "flags"}
+ASKING = '{"targetingKey": "user-2", "country": "PT"}'
+PICTURES: Mapping[str, str] = {
+    "flags": "flags",
+    "flag": "flags/new-checkout",
+    "segments": "segments/beta",
+    "changes": "changes",
+    "time-machine": "history?flag=new-checkout",
+    "explain": f"explain?{urlencode({'flag': 'new-checkout', 'context': ASKING})}",
+    "insights": "insights/new-checkout",
+    "access": "access",
+    "health": "health",
+}
 """The name of each picture, and the screen that is on it."""
+
+DARK = {"flags"}  # both ways; the others look alike
+BETA = {"include": ["ana"], "condition": {"attribute": "plan", "operator": "in", "values": ["pro", "team"]}}
+CHECKOUT = {
+    "enabled": True,
+    "off_variant": "off",
+    "default": {"split": {"by": "targetingKey", "weights": {"on": 25_000, "off": 75_000}}},
+    "rules": [
+        {
+            "id": "brazil",
+            "name": "Brazil",
+            "when": {"attribute": "country", "operator": "in", "values": ["BR"]},
+            "serve": {"variant": "on"},
+        },
+        {"id": "beta", "name": "Beta testers", "when": {"segment": "beta"}, "serve": {"variant": "on"}},
+    ],
+}
 
 FLAGS: Mapping[str, tuple[str, str, list[str], int]] = {
     "new-checkout": ("The checkout in one page", "release", ["web", "payments"], 900),
@@ -47,6 +79,15 @@ def fill(site: Site) -> str:
                     for n, count in enumerate(counts)
                 )
             )
+    site.give("PUT", f"/projects/{project}/segments/beta", BETA)
+    where = f"/projects/{project}/flags/new-checkout/environments/production"
+    site.give("PUT", where, CHECKOUT, X_Reason="launch in Brazil, a quarter elsewhere")
+    off = {"command": "turn_flag_off", "flag": "old-search", "environment": "production"}
+    request = {"title": "Turn the old search off", "description": "nobody asks for it", "commands": [off]}
+    site.give("POST", f"/projects/{project}/changes", request)
+    site.give(
+        "POST", f"/projects/{project}/environments/production/keys", {"name": "web shop", "kind": "server"}
+    )
     return project
 
 
@@ -55,12 +96,13 @@ def take(site: Site, into: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(tool.program), args=list(ARGUMENTS))
         for name, screen in PICTURES.items():
-            for scheme in ("light", "dark"):
+            for scheme in SCHEMES[: 1 + (name in DARK)]:
                 page = browser.new_page(viewport=SIZE, color_scheme=scheme, locale="en-US")
                 visitor = Visitor(site, page).enter()
-                visitor.visit(project, screen, "production")
+                page.goto(f"{site.console}/{project}/production/{screen}")
+                visitor.connected()
                 page.wait_for_load_state("networkidle")
-                page.locator(".spark").first.wait_for()
+                page.wait_for_timeout(SETTLED_MS)
                 page.screenshot(path=into / f"{name}-{scheme}.png")
                 print(into / f"{name}-{scheme}.png")  # noqa: T201 - for whoever waits
         browser.close()

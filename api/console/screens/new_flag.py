@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.console.client import Refused
-from api.console.dialogs import TYPED, Typed, dialog
+from api.console.dialogs import TYPED, Typed, answer_to, dialog
 from api.console.elements import button, choice, set_attributes, set_text, tag
 from api.console.page import Page
 
@@ -61,8 +61,7 @@ async def new_flag(page: Page) -> None:
         with tag("div", classes="buttons"):
             button(page.t("new_flag.make"), submit, "button first")
             button(page.t("cancel"), found.close)
-    made: str | None = await found
-    found.delete()
+    made: str | None = await answer_to(found)
     if made is not None:
         page.say(page.t("new_flag.made", flag=made))
         if page.has("flag"):

@@ -8,7 +8,7 @@ from typing import Any
 from nicegui.element import Element
 
 from api.console.client import because
-from api.console.dialogs import Typed, dialog
+from api.console.dialogs import Typed, answer_to, dialog
 from api.console.elements import button, set_text, tag
 from api.console.page import Page
 from api.console.parts import happened, listed, told
@@ -104,8 +104,7 @@ class Acts:
             with tag("div", classes="buttons"):
                 button(page.t(f"change.{what}"), lambda: found.submit(typed.text.strip()), "button first")
                 button(page.t("cancel"), found.close)
-        answer: str | None = await found
-        found.delete()
+        answer: str | None = await answer_to(found)
         return answer
 
     async def _ask_time(self) -> str | None:
@@ -129,8 +128,7 @@ class Acts:
             with tag("div", classes="buttons"):
                 button(page.t("change.schedule"), submit, "button first")
                 button(page.t("cancel"), found.close)
-        answer: str | None = await found
-        found.delete()
+        answer: str | None = await answer_to(found)
         return answer
 
     async def undo(self) -> None:
@@ -180,6 +178,5 @@ class Acts:
                     what = page.t(f"change.undo.{'propose' if self._is_reviewed(seen) else 'do'}")
                     button(what, lambda: found.submit(typed.text.strip()), "button first")
                 button(page.t("cancel"), found.close)
-        answer: str | None = await found
-        found.delete()
+        answer: str | None = await answer_to(found)
         return answer
