@@ -15,7 +15,7 @@ Read = Callable[[], Awaitable[None]]
 @contextmanager
 def card(title: str, classes: str = "") -> Iterator[Element]:
     """A part of the page with a heading; what is in it goes in here."""
-    with tag("section", classes=f"card {classes}".strip(), aria_label=title):
+    with tag("section", classes=f"panel {classes}".strip(), aria_label=title):
         tag("h2", title)
         with tag("div") as inside:
             yield inside

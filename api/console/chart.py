@@ -108,7 +108,7 @@ class Chart:
                     tag("path", d=bars, fill=f"url(#series-{n})")
                 lines = "".join(f"M{WIDTH * place:.1f} 0 V{HEIGHT:.0f} " for place, _ in marks)
                 tag("path", d=lines, classes="change-line")
-            with tag("div", classes="marks"):
+            with tag("div", classes="event-marks"):
                 for place, entries in marks:
                     self._mark(place, entries)
         self._ends.clear()
@@ -119,7 +119,7 @@ class Chart:
     def _mark(self, place: float, entries: Sequence[Mapping[str, Any]]) -> None:
         said = "; ".join(f"{each['by']}: {sentence}" for each in entries for sentence in told(each))
         label = f"{self._page.texts.counted('chart.changes', len(entries))}: {said}"
-        mark = button(str(len(entries)), lambda: None, "mark", aria_label=label)
+        mark = button(str(len(entries)), lambda: None, "event-mark", aria_label=label)
         mark.style(f"inset-inline-start: {100 * place:.2f}%")
         with tag("div", classes="tip", aria_hidden="true"):
             for each in entries[:TOLD]:

@@ -56,7 +56,7 @@ def thing(page: Page, entry: Entry) -> None:
     name = page.t(f"kind.{entry['kind']}")
     if entry["kind"] == "project":
         return
-    with tag("span", classes="thing"):
+    with tag("span", classes="named-thing"):
         tag("span", name, "quiet")
         if entry["kind"] == "flag":
             with link("", flag_url(page, entry["key"])):

@@ -106,10 +106,10 @@ def test_a_mark_stands_where_something_was_changed_and_tells_what_and_who(
 ) -> None:
     visitor.visit(project, "insights/checkout", window="1h")
     figure = chart(visitor, "Evaluations by variant")
-    expect(figure.locator(".mark")).to_have_count(1)
+    expect(figure.locator(".event-mark")).to_have_count(1)
     earlier(site, 30, TurnFlagOn(project=project, flag="checkout", environment="development"))
-    expect(figure.locator(".mark")).to_have_count(2)
-    mark, tip = figure.locator(".mark").first, figure.locator(".tip").first
+    expect(figure.locator(".event-mark")).to_have_count(2)
+    mark, tip = figure.locator(".event-mark").first, figure.locator(".tip").first
     expect(tip).to_be_hidden()
     mark.focus()
     expect(tip).to_be_visible()
@@ -134,7 +134,7 @@ def test_a_mark_tells_what_its_segments_changed_too(site: Site, project: str, vi
     site.give("PUT", f"/projects/{project}/flags/checkout/environments/development", targeting)
     site.give("PUT", segment, {"name": "Beta", "condition": BRAZIL, "include": ["ana"]}, X_Reason="ana too")
     visitor.visit(project, "insights/checkout")
-    visitor.page.locator(".mark").first.hover()
+    visitor.page.locator(".event-mark").first.hover()
     expect(visitor.page.locator(".tip").first).to_contain_text("ana too")
 
 

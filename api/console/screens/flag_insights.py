@@ -30,7 +30,7 @@ class FlagInsights:
         t = self._page.t
         patterns()
         self._last = tag("p", classes="quiet")
-        with tag("div", classes="cards"):
+        with tag("div", classes="panels"):
             with card(t("insights.variants")):
                 self._variants = Chart(self._page, t("insights.variants"), t("insights.none"))
                 self._counted.add(self._read_counts)
@@ -106,10 +106,10 @@ class FlagInsights:
     def _verdict(self, found: Mapping[str, Any]) -> None:
         t = self._page.t
         if found["verdict"]:
-            tag("p", t(f"shares.{found['verdict']}"), f"verdict {found['verdict']}")
+            tag("p", t(f"shares.{found['verdict']}"), f"judged {found['verdict']}")
             tag("p", t(f"shares.{found['verdict']}.means"), "quiet")
         else:
-            tag("p", t("shares.unchecked"), "verdict")
+            tag("p", t("shares.unchecked"), "judged")
             tag("p", found["reason"] or "", "quiet")
 
     def _shares_table(self, found: Mapping[str, Any]) -> None:
@@ -139,13 +139,13 @@ class FlagInsights:
             tag("p", t("reach.nothing"))
             return
         if found["never"]:
-            tag("p", texts.counted("reach.never", len(found["never"])), "verdict mismatch")
+            tag("p", texts.counted("reach.never", len(found["never"])), "judged mismatch")
             with tag("ul"):
                 for rule in found["never"]:
                     with tag("li"):
                         tag("bdi", rule["name"] or rule["id"])
         else:
-            tag("p", t("reach.all"), "verdict match")
+            tag("p", t("reach.all"), "judged match")
         if undecided := found["undecided"]["evaluations"]:
             missing = ", ".join(found["undecided"]["attributes"])
             tag("p", counted(texts, "reach.undecided", undecided, attributes=missing), "quiet")

@@ -23,7 +23,7 @@ class Health:
         self._page = page
         t = page.t
         self._asked = tag("p", t("health.asking"), "quiet", role="status")
-        with tag("div", classes="cards"):
+        with tag("div", classes="panels"):
             with card(t("health.services")):
                 self._services = tag("div")
             with card(t("health.ruleset")):
@@ -62,9 +62,9 @@ class Health:
         for each in found["services"]:
             name = t(f"health.{each['name']}")
             if each["reachable"]:
-                tag("p", t("health.answers", name=name), "verdict well")
+                tag("p", t("health.answers", name=name), "judged well")
             else:
-                tag("p", t("health.away", name=name), "verdict ill")
+                tag("p", t("health.away", name=name), "judged ill")
                 tag("p", each["to_do"])
                 tag("p", each["problem"], "quiet")
 
@@ -74,11 +74,11 @@ class Health:
             tag("p", t("health.unknown"))
             return
         if ruleset["generation"] is None:
-            tag("p", t("health.no_ruleset"), "verdict ill")
+            tag("p", t("health.no_ruleset"), "judged ill")
             return
         self._lag(ruleset["lag"], t("health.up_to_date"))
         if not ruleset["projector"]:
-            tag("p", t("health.no_projector"), "verdict ill")
+            tag("p", t("health.no_projector"), "judged ill")
         self._show_frozen(ruleset["frozen"])
         _facts(
             (t("health.generation"), ruleset["generation"]),
@@ -91,14 +91,14 @@ class Health:
 
     def _lag(self, lag: int, well: str) -> None:
         if lag:
-            tag("p", counted(self._page.texts, "health.behind", lag), "verdict")
+            tag("p", counted(self._page.texts, "health.behind", lag), "judged")
         else:
-            tag("p", well, "verdict well")
+            tag("p", well, "judged well")
 
     def _show_frozen(self, frozen: Sequence[Mapping[str, Any]]) -> None:
         if not frozen:
             return
-        tag("p", self._page.texts.counted("health.frozen", len(frozen)), "verdict ill")
+        tag("p", self._page.texts.counted("health.frozen", len(frozen)), "judged ill")
         with tag("ul"):
             for each in frozen[:SHOWN]:
                 with tag("li"):
@@ -120,9 +120,9 @@ class Health:
             tag("p", t("health.unknown"))
             return
         if queue["dead"]:
-            tag("p", counted(self._page.texts, "health.dead", queue["dead"]), "verdict ill")
+            tag("p", counted(self._page.texts, "health.dead", queue["dead"]), "judged ill")
         else:
-            tag("p", t("health.none_dead"), "verdict well")
+            tag("p", t("health.none_dead"), "judged well")
         _facts(
             (t("health.waiting"), number(self._page.texts, queue["waiting"])),
             (t("health.dead_letters"), number(self._page.texts, queue["dead"])),
@@ -130,7 +130,7 @@ class Health:
 
     async def _verify(self) -> None:
         t = self._page.t
-        self._say(t("health.verifying"), "verdict")
+        self._say(t("health.verifying"), "judged")
         set_attributes(self._verify_button, disabled=True)
         with self._page.told():
             try:
@@ -146,9 +146,9 @@ class Health:
     def _show_verified(self, found: Mapping[str, Any]) -> None:
         t, at = self._page.t, {"generation": found["generation"], "position": found["position"]}
         if found["agrees"]:
-            self._say(t("health.agrees", **at), "verdict well")
+            self._say(t("health.agrees", **at), "judged well")
             return
-        self._say(counted(self._page.texts, "health.differs", found["differ"], **at), "verdict ill")
+        self._say(counted(self._page.texts, "health.differs", found["differ"], **at), "judged ill")
         with self._verified:
             with tag("ul"):
                 for each in found["drifts"][:SHOWN]:

@@ -58,7 +58,7 @@ def _share(page: Page, found: Mapping[str, Any]) -> None:
     left, width = 100 * share["start"] / steps, 100 * (share["end"] - share["start"]) / steps
     with tag("div", classes="scale", aria_hidden="true"):
         tag("span", classes="part").style(f"left:{left:.3f}%;width:{width:.3f}%")
-        tag("span", classes="mark").style(f"left:{100 * bucket / steps:.3f}%")
+        tag("span", classes="bucket-mark").style(f"left:{100 * bucket / steps:.3f}%")
 
 
 def _today(page: Page, found: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -99,7 +99,7 @@ async def build(page: Page, flag: str) -> None:
     query = page.request.query_params
     other = query.get("other", "") or page.environment
     place = {"environment": page.environment, "at": query.get("at", ""), "other": other}
-    chooser = tag("div", classes="sides")
+    chooser = tag("div", classes="compared")
     shown, asked = tag("div", aria_live="polite"), tag("div")
     found = Comparison(page, flag, place | {"to": query.get("to", "")}, shown, asked)
     with chooser:
