@@ -191,7 +191,7 @@ def test_an_applied_change_is_taken_back_and_what_was_changed_again_stays(
     visitor.sees("It was taken back.")
     assert not site.is_on(project, "development")
     entry = site.give("GET", f"/projects/{project}/flags/checkout/history?limit=1")["entries"][0]
-    assert entry["reason"] == "it broke"
+    assert entry["reason"] == f"undo of change {change['id']}: it broke"
 
 
 def test_the_list_has_open_changes_first_and_its_address_says_what_it_shows(

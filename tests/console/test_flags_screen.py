@@ -266,7 +266,7 @@ def test_a_first_flag_is_made_without_a_terminal(site: Site, visitor: Visitor) -
     box.get_by_label("Variants").fill('{"short": "Olá", "long": "Olá, tudo bem?"}')
     box.get_by_label("Description").fill(HOSTILE)
     box.get_by_role("button", name="Make it").click()
-    visitor.sees("banner-text was made")
+    expect(visitor.page).to_have_url(re.compile("/development/flags/banner-text$"))
     made = site.read(empty, "banner-text")
     assert (made["type"], made["variants"]) == ("string", {"short": "Olá", "long": "Olá, tudo bem?"})
     assert made["description"] == HOSTILE

@@ -63,9 +63,7 @@ async def new_flag(page: Page) -> None:
             button(page.t("cancel"), found.close)
     made: str | None = await answer_to(found)
     if made is not None:
-        page.say(page.t("new_flag.made", flag=made))
-        if page.has("flag"):
-            page.go(page.url("flag", key=made))
+        page.go(page.url("flag", key=made))
 
 
 def _text(kind: str) -> str:

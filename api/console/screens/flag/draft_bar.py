@@ -1,6 +1,6 @@
 """What a draft would change, in sentences; whom it would move; saving it and discarding it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from nicegui.element import Element
@@ -25,9 +25,21 @@ class DraftBar:
         self._page, self._draft, self._anew = page, draft, anew
         self._asked = 0
         self._outdated = False
-        self._moves: Element | None = None
-        self._box = tag("section", classes="draft-bar", aria_label=page.t("draft.title"))
+        with tag("section", classes="draft-bar", aria_label=page.t("draft.title")) as self._box:
+            self._said = tag("div", role="status", classes="draft-said")
+            self._moves = tag("div", role="status", classes="moves")
+            with tag("div", classes="buttons"):
+                self._possible = list(self._when_possible())
+                button(page.t("draft.discard"), self._discard)
         self._box.set_visibility(False)
+
+    def _when_possible(self) -> Iterator[Element]:
+        """Made once, as a click on what is made again meanwhile would be lost."""
+        page, t = self._page, self._page.t
+        wanted = "draft.propose" if page.wants_approval(page.environment) else "draft.save"
+        yield button(t(wanted), self._save, "button first")
+        if page.may(Permission.READ_RECORDS, page.environment):
+            yield button(t("draft.what_if"), self._what_if)
 
     @property
     def is_empty(self) -> bool:
@@ -47,7 +59,8 @@ class DraftBar:
     def clear(self) -> None:
         self._asked += 1
         self._outdated = False
-        self._box.clear()
+        self._said.clear()
+        self._moves.clear()
         self._box.set_visibility(False)
 
     async def outdated(self) -> None:
@@ -65,38 +78,27 @@ class DraftBar:
 
     def _show(self, sentences: Sequence[str], problems: Sequence[str]) -> None:
         t = self._page.t
-        self._box.clear()
+        self._said.clear()
+        self._moves.clear()
+        with self._said:
+            tag("p", t("draft.title"), "strong")
+            if self._outdated:
+                tag("p", t("draft.outdated"), "warning")
+            with tag("ul", classes="entries"):
+                for each in sentences:
+                    with tag("li", dir="auto"):
+                        show(marked(each))
+            for each in problems:
+                tag("p", each, "problem")
+        for each_button in self._possible:
+            each_button.set_visibility(not problems)
         self._box.set_visibility(True)
-        with self._box:
-            with tag("div", role="status", classes="draft-said"):
-                tag("p", t("draft.title"), "strong")
-                if self._outdated:
-                    tag("p", t("draft.outdated"), "warning")
-                with tag("ul", classes="entries"):
-                    for each in sentences:
-                        with tag("li", dir="auto"):
-                            show(marked(each))
-                for each in problems:
-                    tag("p", each, "problem")
-            self._moves = tag("div", role="status", classes="moves")
-            self._buttons(can_save=not problems)
-
-    def _buttons(self, *, can_save: bool) -> None:
-        page, t = self._page, self._page.t
-        with tag("div", classes="buttons"):
-            if can_save:
-                wanted = "draft.propose" if page.wants_approval(page.environment) else "draft.save"
-                button(t(wanted), self._save, "button first")
-                if page.may(Permission.READ_RECORDS, page.environment):
-                    button(t("draft.what_if"), self._what_if)
-            button(t("draft.discard"), self._discard)
 
     async def _discard(self) -> None:
         with self._page.told():
             await self._anew()
 
     async def _what_if(self) -> None:
-        assert self._moves is not None
         page, moves = self._page, self._moves
         moves.clear()
         with moves:
