@@ -15,6 +15,7 @@ from tests.console.conftest import PATIENCE_MS, Visit
 from tests.console.site import Site, running
 from tests.console.test_insights import NARROW
 from tests.console.visitor import Visitor
+from tests.integration.analytics import eventually
 
 AGREES = re.compile(r"Generation g\d+ at position \d+ is what the log says")
 
@@ -49,6 +50,7 @@ def test_a_document_that_is_not_what_the_log_says_is_named(
         live = redis.get("{togglemaster}:live")
         assert isinstance(live, bytes)
         documents = f"{{togglemaster}}:{live.decode()}:documents:{project}/development"
+        eventually(lambda: redis.hexists(documents, "flag/checkout") is True)
         there = redis.hget(documents, "flag/checkout")
         assert isinstance(there, bytes)
         redis.hset(documents, "flag/checkout", "{}")

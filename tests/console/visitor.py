@@ -11,6 +11,8 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
 from tests.console.site import Site
 
 SERIOUS = {"serious", "critical"}
+BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+LOOKS, BETWEEN_LOOKS_MS = 4, 1_000  # what a page reads after it stands may move it once more
 CONNECTED = "window.did_handshake === true"
 
 
@@ -54,7 +56,14 @@ class Visitor:
         expect(self.page.get_by_text(text).first).to_be_visible()
 
     def violations(self) -> list[str]:
-        """What axe finds that keeps somebody from using the page."""
+        """What axe finds that keeps somebody from using the page, once that stands."""
+        for _ in range(LOOKS):
+            if not (found := self._violations()):
+                break
+            self.page.wait_for_timeout(BETWEEN_LOOKS_MS)
+        return found
+
+    def _violations(self) -> list[str]:
         found: list[dict[str, Any]] = Axe().run(self.page).response["violations"]
         return [
             f"{each['id']}: {each['help']}: {[node['html'] for node in each['nodes'][:3]]}"
@@ -63,10 +72,11 @@ class Visitor:
         ]
 
     def width_beyond(self) -> int:
-        """How many pixels the page is wider than the window."""
-        found: int = self.page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
+        """How many pixels the page is wider than the window, once it stands."""
+        for _ in range(LOOKS):
+            if (found := int(self.page.evaluate(BEYOND))) <= 0:
+                break
+            self.page.wait_for_timeout(BETWEEN_LOOKS_MS)
         return found
 
     def unexpected(self) -> list[str]:
