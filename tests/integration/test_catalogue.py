@@ -104,7 +104,8 @@ def test_lists_are_narrowed(shop: Shop, catalogue: Catalogue) -> None:
     assert keys(catalogue, tag="web") == ["one"]
     assert keys(catalogue, tag="we") == []
     assert keys(catalogue, owner="bob") == ["two"]
-    assert keys(catalogue, of_kind="experiment") == ["two"]
+    assert keys(catalogue, of_kinds=["experiment"]) == ["two"]
+    assert keys(catalogue, of_kinds=["experiment", "release"]) == ["one", "two"]
     for words in ("new", "NEW CHECK", "one", "ana", "ünÏ"):
         assert keys(catalogue, search=words) == ["one"]
     assert keys(catalogue, search="%") == []
