@@ -168,7 +168,7 @@ def start(redis: Redis, port: int, http: type[FastProtocol]) -> Evaluator:
     app = create_app(parts)
     protocol: Any = partial(http, lane=app.state.lane)
     config = uvicorn.Config(
-        app, port=port, http=protocol, log_level="error", timeout_graceful_shutdown=STOP_SECONDS
+        app, port=port, http=protocol, ws="none", log_level="error", timeout_graceful_shutdown=STOP_SECONDS
     )
     server = Server(config, lambda: end_streams(app))
     thread = threading.Thread(target=server.run)

@@ -81,7 +81,13 @@ class Server:
         self.app, self.lane, self.port = app, CountingLane(app.state.lane), free_port()
         protocol: Any = partial(FastProtocol, lane=self.lane) if fast else PatientProtocol
         config = uvicorn.Config(
-            app, port=self.port, http=protocol, lifespan="off", log_level="critical", server_header=False
+            app,
+            port=self.port,
+            http=protocol,
+            lifespan="off",
+            log_level="critical",
+            server_header=False,
+            ws="none",
         )
         self.uvicorn = uvicorn.Server(config)
 
