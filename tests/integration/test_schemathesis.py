@@ -47,7 +47,11 @@ def described(stack: Stack) -> Iterator[tuple[Any, Parts]]:
     set_up_postgres(Settings(postgres_url=url))
     create_tables(dynamodb_client(stack.aws.url, "us-east-1"), f"{name}-usage", f"{name}-records")
     found = parts_at(
-        url, aws_endpoint_url=stack.aws.url, usage_table=f"{name}-usage", records_table=f"{name}-records"
+        url,
+        redis_url=stack.valkey.url,
+        aws_endpoint_url=stack.aws.url,
+        usage_table=f"{name}-usage",
+        records_table=f"{name}-records",
     )
     config = SchemathesisConfig.from_dict(CONFIG)
     yield schemathesis.openapi.from_asgi("/openapi.json", create_app(found), config=config), found
