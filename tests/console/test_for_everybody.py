@@ -172,12 +172,12 @@ def test_dark_and_light_are_as_the_system_has_it_until_somebody_chooses(project:
 
 
 def test_project_and_environment_are_chosen_and_remembered(site: Site, project: str, visit: Visit) -> None:
-    other = site.project("Another shop")
+    other = site.project("A second shop")
     ana = visit().enter()
     ana.visit(project)
     ana.page.get_by_label("Environment").select_option("Staging")
     ana.page.wait_for_url(f"{site.console}/{project}/staging/flags")
-    ana.page.get_by_label("Project").select_option("Another shop")
+    ana.page.get_by_label("Project").select_option("A second shop")
     ana.page.wait_for_url(f"{site.console}/{other}/staging/flags")
     ana.connected()
     ana.page.goto(f"{site.console}/")

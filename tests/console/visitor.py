@@ -53,7 +53,7 @@ class Visitor:
         return self.page.locator(".key").all_inner_texts()
 
     def sees(self, text: "str | re.Pattern[str]") -> None:
-        expect(self.page.get_by_text(text).first).to_be_visible()
+        expect(self.page.get_by_text(text).filter(visible=True).first).to_be_visible()
 
     def violations(self) -> list[str]:
         """What axe finds that keeps somebody from using the page, once that stands."""
