@@ -1,6 +1,7 @@
 """What a targeting has beside rules: prerequisites, individual targets, everybody else; and variants."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ NO_VARIANT = ""  # stands for the code's default in a choice of variants
 Changed = Callable[[], Awaitable[None]]
 
 
-class Listed:
+class Listed(ABC):
     """Things of a draft that are shown one below the other, and can be added and removed."""
 
     none: str
@@ -41,17 +42,17 @@ class Listed:
             if not self.things():
                 tag("p", self.page.t(self.none), "quiet")
 
-    def things(self) -> list[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def things(self) -> list[Any]: ...
 
-    def row(self, thing: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def row(self, thing: Any) -> None: ...
 
-    def said(self, thing: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def said(self, thing: Any) -> None: ...
 
-    def new(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def new(self) -> Any: ...
 
     def removing(self, thing: Any, label: str) -> None:
         button(CROSS, partial(self._remove, thing), "icon", aria_label=label)
@@ -216,9 +217,12 @@ class Variants(Listed):
             self.show()
         await self.changed()
 
-    async def _add(self) -> None:
+    def new(self) -> Json:
         like = next(iter(self.draft.variants.values()))
-        self._new.append({"value": like})
+        return {"value": like}
+
+    async def _add(self) -> None:
+        self._new.append(self.new())
         self.show()
         await self.changed()
 
