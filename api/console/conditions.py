@@ -23,7 +23,7 @@ from api.console.condition_tree import (
     remove,
     tree_of,
 )
-from api.console.elements import button, choice, tag
+from api.console.elements import VALUE, button, choice, tag
 from api.console.operators import GROUPS, OPERATORS, SAME_AS, lines_of, read_lines
 from api.console.page import CROSS, Page
 from api.console.words import SCALE, Words, share_of
@@ -31,7 +31,6 @@ from api.console.words import SCALE, Words, share_of
 HOW = {"all": ("all", False), "any": ("any", False), "not_all": ("all", True), "none": ("any", True)}
 """What a group may be called, and what it is: of all or any of its parts, and whether negated."""
 
-VALUE = "(event) => emit(event.target.value)"
 CHECKED = "(event) => emit(event.target.checked)"
 UP, DOWN = "↑", "↓"
 STEPS: tuple[tuple[str, str, Literal[-1, 1]], ...] = (("up", UP, -1), ("down", DOWN, 1))

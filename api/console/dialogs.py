@@ -8,11 +8,10 @@ from typing import Any
 from nicegui import ui
 from nicegui.element import Element
 
-from api.console.elements import button, moment, set_text, tag
+from api.console.elements import VALUE, button, moment, set_text, tag
 from api.console.page import Page
 
 REASON_LENGTH = 2_000  # as the API has it
-TYPED = "(event) => emit(event.target.value)"
 
 
 @dataclass(slots=True)
@@ -32,7 +31,7 @@ class Typed:
         def typed(event: Any) -> None:
             self.text = str(event.args)
 
-        found.on("input", typed, js_handler=TYPED)
+        found.on("input", typed, js_handler=VALUE)
         return found
 
 

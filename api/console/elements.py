@@ -11,6 +11,9 @@ from typing import Any
 from nicegui.element import Element
 
 Handler = Callable[[], Awaitable[None] | None]
+VALUE = "(event) => emit(event.target.value)"
+"""For an event of a field: what is in it by then."""
+WAIT_SECONDS = 0.2  # between letters, before what is typed is looked for
 SPARK_WIDTH, SPARK_HEIGHT = 96, 24  # units of its own picture
 
 

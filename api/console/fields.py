@@ -5,15 +5,13 @@ from typing import Any
 
 from nicegui.element import Element
 
-from api.console.elements import button, set_attributes, tag
+from api.console.elements import VALUE, WAIT_SECONDS, button, set_attributes, tag
 from api.console.page import Page
 
-VALUE = "(event) => emit(event.target.value)"
 CHECKED = "(event) => emit(event.target.checked)"
 MOMENT = "(event) => emit(event.target.value ? new Date(event.target.value).toISOString() : '')"
 """A time without a zone is one of the viewer's."""
 MOST_FLAGS = 20  # that are suggested
-WAIT_SECONDS = 0.2  # between letters
 FIRST_VALUE = "^value"
 """As an attribute: as a property it would be set again with each change of anything on the page."""
 

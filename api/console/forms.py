@@ -7,8 +7,8 @@ from typing import Any
 from nicegui.element import Element
 
 from api.console.client import Refused
-from api.console.dialogs import REASON_LENGTH, TYPED, answer_to, dialog
-from api.console.elements import button, choice, set_text, tag
+from api.console.dialogs import REASON_LENGTH, answer_to, dialog
+from api.console.elements import VALUE, button, choice, set_text, tag
 from api.console.page import Page
 
 COPY = """(event) => {
@@ -79,7 +79,7 @@ def _field(field: Field, values: dict[str, str]) -> None:
         made = choice(field.label, field.options, field.value) if field.options else _typed(field)
         if field.hint:
             tag("span", field.hint, "quiet")
-    made.on("change" if field.options else "input", typed, js_handler=TYPED)
+    made.on("change" if field.options else "input", typed, js_handler=VALUE)
 
 
 def _typed(field: Field) -> Element:
@@ -89,7 +89,7 @@ def _typed(field: Field) -> Element:
         "input",
         classes="field",
         type=field.kind,
-        value=field.value or None,
+        defaultValue=field.value or None,
         maxlength=LONGEST,
         autocomplete="new-password" if field.kind == "password" else "off",
     )

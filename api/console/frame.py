@@ -50,7 +50,7 @@ def problem_page(texts: Texts, problem: Refused, root: str) -> None:
 
 def _places(page: Page, projects: Sequence[Mapping[str, Any]]) -> None:
     keys = {each["key"]: each["name"] for each in (*projects, page.project)}
-    screen = page.screen.name if page.screen.in_menu else page.screens[0].name
+    screen = page.screen.below or page.screen.name
     choice(
         page.t("project"),
         [(page.url(screen, project=key), name) for key, name in keys.items()],
@@ -73,6 +73,8 @@ def _menu(page: Page) -> None:
         for screen in page.screens:
             if screen.in_menu:
                 current = "page" if screen is page.screen else None
+                if screen.name == page.screen.below:
+                    current = "true"
                 link(page.t(f"screen.{screen.name}"), page.url(screen.name), aria_current=current)
 
 

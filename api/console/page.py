@@ -27,13 +27,17 @@ class Screen:
     """One of the console's screens; its name is the text `screen.<name>`.
 
     `path` comes after project and environment, as `flags` or `flags/{key}`. `build` makes what is on it;
-    `in_menu` is false for what is reached from another screen.
+    `below` names the screen of the menu that it is reached from, and is empty for those in the menu.
     """
 
     name: str
     path: str
     build: Callable[["Page"], Awaitable[None]]
-    in_menu: bool = True
+    below: str = ""
+
+    @property
+    def in_menu(self) -> bool:
+        return not self.below
 
 
 @dataclass(slots=True)

@@ -5,17 +5,15 @@ from dataclasses import dataclass, field
 from nicegui import ui
 from nicegui.element import Element
 
-from api.console.elements import set_attributes, tag
+from api.console.elements import VALUE, WAIT_SECONDS, set_attributes, tag
 from api.console.page import Page
 
 MOST_FLAGS = 8
-TYPED = "(event) => emit(event.target.value)"
 KEYS = """(event) => {
   if (!["ArrowDown", "ArrowUp", "Enter"].includes(event.key)) return;
   event.preventDefault();
   emit(event.key);
 }"""
-WAIT_SECONDS = 0.15  # between letters
 
 
 @dataclass(slots=True)
@@ -102,7 +100,7 @@ def palette(page: Page, opener: Element) -> None:
     typed.on(
         "input",
         lambda event: found.search(event.args),
-        js_handler=TYPED,
+        js_handler=VALUE,
         throttle=WAIT_SECONDS,
         leading_events=False,
     )

@@ -338,3 +338,18 @@ def test_a_plan_is_started_for_a_flag_and_what_cannot_be_is_refused_in_the_apis_
     expect(steps).to_have_text([re.compile(share) for share in ("^5 %now", "^10 %", "^50 %", "^100 %")])
     (plan,) = site.give("GET", f"/projects/{project}/plans")["plans"]
     assert [each["weight"] for each in plan["steps"]] == [5_000, 10_000, 50_000, 100_000]
+
+
+def test_plans_are_found_by_their_flag_and_the_menu_says_where_one_is(
+    project: str, plan: Any, visitor: Visitor
+) -> None:
+    visitor.visit(project, "plans")
+    expect(visitor.page.get_by_role("link", name="Changes", exact=True)).to_have_attribute(
+        "aria-current", "true"
+    )
+    search = visitor.page.get_by_role("searchbox", name="Search by flag")
+    search.fill("another")
+    visitor.sees("No rollout plan is like that.")
+    search.fill(plan["flag"])
+    expect(visitor.page.get_by_role("list", name="Steps")).to_be_visible()
+    assert visitor.page.url.endswith(f"?search={plan['flag']}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, ViewportSize, expect
+from playwright.sync_api import Dialog, Locator, ViewportSize, expect
 
 from projections.aws import dynamodb_client
 from projections.records_table import Record, RecordsTable
@@ -239,6 +239,28 @@ def test_the_switch_works_at_once_and_leaves_a_draft_alone(
     expect(bar(visitor)).to_be_hidden()
     found = targeting(site, project)
     assert (found["enabled"], found["off_variant"]) == (True, "on")
+
+
+def test_a_draft_is_asked_about_before_the_page_is_left(project: str, visitor: Visitor) -> None:
+    visitor.visit(project, "flags/checkout")
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    visitor.page.once("dialog", stay)
+    visitor.page.get_by_label("While it is off, serve").select_option("on")
+    expect(bar(visitor)).to_be_visible()
+    visitor.page.get_by_role("link", name="Segments").click()
+    visitor.page.wait_for_function("document.activeElement.textContent === 'Segments'")
+    assert asked == ["beforeunload"]
+    expect(bar(visitor)).to_be_visible()
+    bar(visitor).get_by_role("button", name="Discard").click()
+    expect(bar(visitor)).to_be_hidden()
+    visitor.page.get_by_role("link", name="Segments").click()
+    visitor.page.wait_for_url("**/segments")
+    assert asked == ["beforeunload"]
 
 
 def test_a_flag_that_nobody_edits_follows_what_others_do(site: Site, project: str, visit: Visit) -> None:

@@ -208,4 +208,4 @@ async def build(page: Page) -> None:
     ui.timer(READ_SECONDS, insights.read, immediate=False)
 
 
-SCREEN = Screen("flag_insights", "insights/{key}", build, in_menu=False)
+SCREEN = Screen("flag_insights", "insights/{key}", build, below="insights")

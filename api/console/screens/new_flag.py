@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.console.client import Refused
-from api.console.dialogs import TYPED, Typed, answer_to, dialog
-from api.console.elements import button, choice, set_attributes, set_text, tag
+from api.console.dialogs import Typed, answer_to, dialog
+from api.console.elements import VALUE, button, choice, set_attributes, set_text, tag
 from api.console.page import Page
 
 BEGUN_WITH: Mapping[str, Mapping[str, Any]] = {
@@ -57,7 +57,7 @@ async def new_flag(page: Page) -> None:
             else:
                 found.submit(key.text.strip())
 
-        chosen.on("change", choose, js_handler=TYPED)
+        chosen.on("change", choose, js_handler=VALUE)
         with tag("div", classes="buttons"):
             button(page.t("new_flag.make"), submit, "button first")
             button(page.t("cancel"), found.close)

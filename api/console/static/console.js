@@ -68,6 +68,13 @@ async function checkSession() {
   }
 }
 
+// A draft that was not saved is asked about before the page is left, but by the button that drops it.
+let isDropped = false;
+addEventListener("click", (event) => { isDropped = event.target.closest("[data-drop]") !== null; }, true);
+addEventListener("beforeunload", (event) => {
+  if (!isDropped && document.querySelector("[data-unsaved]:not(.hidden)") !== null) event.preventDefault();
+});
+
 const socketThere = setInterval(() => {
   if (!window.socket) return;
   clearInterval(socketThere);

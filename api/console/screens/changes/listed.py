@@ -1,20 +1,16 @@
 """The list of change requests, those that wait for somebody first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from nicegui import ui
-
-from api.console.elements import choice, link, tag
+from api.console.elements import link, tag
+from api.console.narrowing import Narrowing, Options
 from api.console.page import Page, Screen
 from api.console.parts import Part
 from api.console.screens.changes.words import OPEN, OVER, Change, command_words, show_author, show_status
 
 PAGE_CHANGES = 30
 COMMANDS_SHOWN = 3  # of one change; all of them are on its own page
-SEARCH_WAIT_SECONDS = 0.2  # between letters
-TYPED = "(event) => emit(event.target.value)"
 ALL = "all"
 
 
@@ -30,12 +26,21 @@ def tabs(page: Page, current: str) -> None:
                 )
 
 
-@dataclass(slots=True)
 class Changes:
-    page: Page
-    only: dict[str, str]
-    after: str
-    part: Part | None = None
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.only = Narrowing(page, ("status", "owner", "search"), self.read)
+        with tag("div", classes="narrowing", role="search"):
+            self.only.search(page.t("changes.search"))
+            self.only.chosen("status", page.t("changes.status"), self._statuses())
+            whose = [("", page.t("changes.owner.anybody")), (page.who.name, page.t("changes.owner.me"))]
+            self.only.chosen("owner", page.t("changes.owner"), whose)
+        self._part = Part(self._show)
+
+    def _statuses(self) -> Options:
+        t = self.page.t
+        each = [(status, t(f"change.status.{status}")) for status in (*OPEN, *OVER)]
+        return [("", t("changes.status.open")), *each, (ALL, t("changes.status.all"))]
 
     async def read(self, head: int = 0) -> None:
         status = self.only["status"]
@@ -46,41 +51,26 @@ class Changes:
             owner=self.only["owner"],
             sort="-created",
             limit=PAGE_CHANGES,
-            after=self.after,
+            after=self.only.after,
             min_position=head,
         )
-        assert self.part is not None
-        self.part.show({"changes": found["changes"], "next": found["next"]})
+        self._part.show({"changes": found["changes"], "next": found["next"]})
 
-    async def narrow(self, **only: str) -> None:
-        self.only |= only
-        self.after = ""
-        ui.navigate.history.replace(self.page.url(**self.only))
-        with self.page.told():
-            await self.read()
-
-    def show(self, found: Mapping[str, Any]) -> None:
+    def _show(self, found: Mapping[str, Any]) -> None:
         if not found["changes"]:
             self._show_nothing()
         with tag("ul", classes="cards"):
             for change in found["changes"]:
                 with tag("li", classes="card"):
                     show_in_list(self.page, change)
-        with tag("nav", classes="buttons", aria_label=self.page.t("page.pages")):
-            if self.after:
-                link(self.page.t("page.first"), self.page.url(**self.only), "button")
-            if found["next"]:
-                following = self.page.url(after=found["next"], **self.only)
-                link(self.page.t("page.next"), following, "button")
+        self.only.pages(found["next"])
 
     def _show_nothing(self) -> None:
-        narrowed = any(self.only.values())
+        t = self.page.t
         with tag("div", classes="empty"):
-            tag("p", self.page.t("changes.none_found") if narrowed else self.page.t("changes.none"))
-            if narrowed:
-                link(self.page.t("changes.open"), self.page.url(), "button")
-            else:
-                link(self.page.t("changes.past"), self.page.url(status=ALL), "button")
+            self.only.nothing(t("changes.none"), t("changes.none_found"), t("changes.open"))
+            if not self.only:
+                link(t("changes.past"), self.page.url(status=ALL), "button")
 
 
 def show_in_list(page: Page, change: Change) -> None:
@@ -107,46 +97,10 @@ def given(page: Page, change: Change) -> str:
 
 
 async def build(page: Page) -> None:
-    query = page.request.query_params
-    only = {name: query.get(name, "") for name in ("status", "owner", "search")}
-    changes = Changes(page, only, query.get("after", ""))
     tabs(page, "changes")
-    with tag("div", classes="narrowing", role="search"):
-        _search(changes)
-        statuses = [("", page.t("changes.status.open"))]
-        statuses += [(each, page.t(f"change.status.{each}")) for each in (*OPEN, *OVER)]
-        statuses += [(ALL, page.t("changes.status.all"))]
-        _chosen(changes, "status", statuses)
-        whose = [("", page.t("changes.owner.anybody")), (page.who.name, page.t("changes.owner.me"))]
-        _chosen(changes, "owner", whose)
-    changes.part = Part(changes.show)
+    changes = Changes(page)
     await changes.read()
     page.follow(changes.read)
-
-
-def _search(changes: Changes) -> None:
-    page = changes.page
-    tag(
-        "input",
-        classes="field",
-        type="search",
-        defaultValue=changes.only["search"],
-        aria_label=page.t("changes.search"),
-        placeholder=page.t("changes.search"),
-        data_search="",
-    ).on(
-        "input",
-        lambda event: changes.narrow(search=event.args),
-        js_handler=TYPED,
-        throttle=SEARCH_WAIT_SECONDS,
-        leading_events=False,
-    )
-
-
-def _chosen(changes: Changes, name: str, options: list[tuple[str, str]]) -> None:
-    choice(changes.page.t(f"changes.{name}"), options, changes.only[name]).on(
-        "change", lambda event: changes.narrow(**{name: event.args}), js_handler=TYPED
-    )
 
 
 SCREEN = Screen("changes", "changes", build)

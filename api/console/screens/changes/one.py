@@ -160,4 +160,4 @@ def _approvals(page: Page, change: Change) -> None:
                         tag("p", f"“{each['comment']}”", dir="auto")
 
 
-SCREEN = Screen("change", "changes/{change}", build, in_menu=False)
+SCREEN = Screen("change", "changes/{change}", build, below="changes")

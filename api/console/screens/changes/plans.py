@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from nicegui import ui
 from nicegui.element import Element
 
 from api.console.dialogs import ask_reason
-from api.console.elements import button, choice, link, moment, tag
+from api.console.elements import button, link, moment, tag
+from api.console.narrowing import Narrowing, Options
 from api.console.page import Page, Screen
 from api.console.palette import flag_url
 from api.console.parts import Part
 from api.console.screens.changes.giving import give
-from api.console.screens.changes.listed import ALL, PAGE_CHANGES, TYPED, tabs
+from api.console.screens.changes.listed import ALL, PAGE_CHANGES, tabs
 from api.console.screens.changes.words import show_status
 from api.console.words import percent
 from domain.roles import Permission
@@ -106,13 +106,22 @@ class PlanCard:
             await self.read()
 
 
-@dataclass(slots=True)
 class Plans:
-    page: Page
-    only: dict[str, str]
-    after: str
-    part: Part | None = None
-    card: PlanCard | None = None
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.only = Narrowing(page, ("status", "search"), self.read)
+        with tag("div", classes="narrowing", role="search"):
+            self.only.search(page.t("plans.search"))
+            self.only.chosen("status", page.t("changes.status"), self._statuses())
+            if page.may(Permission.WRITE, page.environment):
+                link(page.t("plans.new"), page.url("new_plan"), "button first")
+        self._card = PlanCard(page, tag("div"), self.read)
+        self._part = Part(self._show)
+
+    def _statuses(self) -> Options:
+        t = self.page.t
+        each = [(status, t(f"change.status.{status}")) for status in (*ACTIVE, *OVER)]
+        return [("", t("plans.status.active")), *each, (ALL, t("changes.status.all"))]
 
     async def read(self, head: int = 0) -> None:
         status = self.only["status"]
@@ -122,61 +131,34 @@ class Plans:
             search=self.only["search"],
             sort="-created",
             limit=PAGE_CHANGES,
-            after=self.after,
+            after=self.only.after,
             min_position=head,
         )
         fresh = [await self._fresh(each) for each in found["plans"]] if not head else found["plans"]
-        assert self.part is not None
-        self.part.show({"plans": fresh, "next": found["next"]})
+        self._part.show({"plans": fresh, "next": found["next"]})
 
     async def _fresh(self, plan: Plan) -> Plan:
         """Lists are a moment behind what somebody just did."""
         found: Plan = await self.page.api.get(self.page.where("plans", plan["id"]))
         return found
 
-    async def narrow(self, **only: str) -> None:
-        self.only |= only
-        self.after = ""
-        ui.navigate.history.replace(self.page.url(**self.only))
-        with self.page.told():
-            await self.read()
-
-    def show(self, found: Mapping[str, Any]) -> None:
-        page = self.page
-        assert self.card is not None
+    def _show(self, found: Mapping[str, Any]) -> None:
+        t = self.page.t
         if not found["plans"]:
             with tag("div", classes="empty"):
-                tag("p", page.t("plans.none_found" if any(self.only.values()) else "plans.none"))
-                if any(self.only.values()):
-                    link(page.t("plans.active"), page.url(), "button")
-                else:
-                    link(page.t("plans.past"), page.url(status=ALL), "button")
+                self.only.nothing(t("plans.none"), t("plans.none_found"), t("plans.active"))
+                if not self.only:
+                    link(t("plans.past"), self.page.url(status=ALL), "button")
         with tag("ul", classes="cards"):
             for plan in found["plans"]:
                 with tag("li", classes="card"):
-                    self.card.show(plan)
-        with tag("nav", classes="buttons", aria_label=page.t("page.pages")):
-            if self.after:
-                link(page.t("page.first"), page.url(**self.only), "button")
-            if found["next"]:
-                link(page.t("page.next"), page.url(after=found["next"], **self.only), "button")
+                    self._card.show(plan)
+        self.only.pages(found["next"])
 
 
 async def build(page: Page) -> None:
-    query = page.request.query_params
-    plans = Plans(page, {name: query.get(name, "") for name in ("status", "search")}, query.get("after", ""))
     tabs(page, "plans")
-    with tag("div", classes="narrowing", role="search"):
-        statuses = [("", page.t("plans.status.active"))]
-        statuses += [(each, page.t(f"change.status.{each}")) for each in (*ACTIVE, *OVER)]
-        statuses += [(ALL, page.t("changes.status.all"))]
-        choice(page.t("changes.status"), statuses, plans.only["status"]).on(
-            "change", lambda event: plans.narrow(status=event.args), js_handler=TYPED
-        )
-        if page.may(Permission.WRITE, page.environment):
-            link(page.t("plans.new"), page.url("new_plan"), "button first")
-    plans.card = PlanCard(page, tag("div"), plans.read)
-    plans.part = Part(plans.show)
+    plans = Plans(page)
     await plans.read()
     page.follow(plans.read)
 
@@ -195,5 +177,5 @@ async def build_one(page: Page) -> None:
     page.follow(read)
 
 
-SCREEN = Screen("plans", "plans", build, in_menu=False)
-ONE = Screen("plan", "plans/{plan}", build_one, in_menu=False)
+SCREEN = Screen("plans", "plans", build, below="changes")
+ONE = Screen("plan", "plans/{plan}", build_one, below="changes")

@@ -6,11 +6,10 @@ from typing import Any
 
 from api.console.client import because
 from api.console.dialogs import ask_reason
-from api.console.elements import button, choice, link, set_attributes, set_text, tag
+from api.console.elements import VALUE, button, choice, link, set_attributes, set_text, tag
 from api.console.page import Page, Screen
 from domain.roles import Permission
 
-TYPED = "(event) => emit(event.target.value)"
 PERCENT = 1_000  # weights are of 100,000
 HOUR_SECONDS = 3_600
 STEPS = (("1", "1"), ("10", "24"), ("50", "24"), ("100", ""), ("", ""), ("", ""))
@@ -104,7 +103,7 @@ def _chosen(page: Page, wish: Wish, name: str, options: list[tuple[str, str]]) -
     with tag("label", classes="labelled"):
         tag("span", label)
         choice(label, options, getattr(wish, name)).on(
-            "change", lambda event: setattr(wish, name, str(event.args)), js_handler=TYPED
+            "change", lambda event: setattr(wish, name, str(event.args)), js_handler=VALUE
         )
 
 
@@ -119,7 +118,7 @@ def _step(page: Page, number: int, step: list[str]) -> None:
                 tag("span", page.t(f"plan.form.{name}"))
                 tag(
                     "input", classes="field", type="number", min="0", step="any", defaultValue=step[place]
-                ).on("input", typed, js_handler=TYPED)
+                ).on("input", typed, js_handler=VALUE)
 
 
 async def _start(page: Page, body: Mapping[str, Any]) -> None:
@@ -143,4 +142,4 @@ async def _start(page: Page, body: Mapping[str, Any]) -> None:
     page.go(to)
 
 
-SCREEN = Screen("new_plan", "new-plan", build, in_menu=False)
+SCREEN = Screen("new_plan", "new-plan", build, below="changes")

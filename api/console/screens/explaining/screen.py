@@ -11,8 +11,8 @@ from nicegui.element import Element
 
 from api.console.client import Refused
 from api.console.contexts import ContextField, for_address
-from api.console.elements import button, link, tag
-from api.console.fields import VALUE, FlagField, When
+from api.console.elements import VALUE, button, link, tag
+from api.console.fields import FlagField, When
 from api.console.outcomes import outcome
 from api.console.page import Page, Screen
 from api.console.screens.explaining.answer import show_explanation

@@ -25,9 +25,12 @@ class DraftBar:
         self._page, self._draft, self._anew = page, draft, anew
         self._asked = 0
         self._outdated = False
-        with tag("section", classes="draft-bar", aria_label=page.t("draft.title")) as self._box:
-            self._said = tag("div", role="status", classes="draft-said")
-            self._moves = tag("div", role="status", classes="moves")
+        with tag(
+            "section", classes="draft-bar", aria_label=page.t("draft.title"), data_unsaved=""
+        ) as self._box:
+            with tag("div", classes="draft-told", tabindex="0"):
+                self._said = tag("div", role="status", classes="draft-said")
+                self._moves = tag("div", role="status", classes="moves")
             with tag("div", classes="buttons"):
                 self._possible = list(self._when_possible())
                 button(page.t("draft.discard"), self._discard)

@@ -9,9 +9,8 @@ from typing import Any
 
 from nicegui.element import Element
 
-from api.console.elements import choice, tag
+from api.console.elements import VALUE, choice, tag
 
-VALUE = "(event) => emit(event.target.value)"
 CHECKED = "(event) => emit(event.target.checked)"
 MOST_LINES = 8
 

@@ -129,4 +129,4 @@ async def build(page: Page) -> None:
     ui.timer(0, screen.read_reach, once=True)
 
 
-SCREEN = Screen("flag", "flags/{key}", build, in_menu=False)
+SCREEN = Screen("flag", "flags/{key}", build, below="flags")

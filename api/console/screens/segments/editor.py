@@ -5,12 +5,11 @@ from copy import deepcopy
 from typing import Any
 
 from api.console.conditions import ConditionBuilder
-from api.console.elements import tag
+from api.console.elements import VALUE, tag
 from api.console.page import Page
 from api.console.parts import Part
 from api.console.screens.segments.members import definition_of, show_members
 
-TYPED = "(event) => emit(event.target.value)"
 LIST_LINES = 4  # of keys, before the field scrolls
 NAME_LENGTH = 300  # keeps a name a name; the API takes more
 
@@ -60,7 +59,7 @@ class SegmentEditor:
             self._fields[name] = str(event.args)
             self._edited()
 
-        found.on("input", typed, js_handler=TYPED)
+        found.on("input", typed, js_handler=VALUE)
 
     def _keys(self, name: str) -> None:
         with tag("label", classes="labelled"):
@@ -74,4 +73,4 @@ class SegmentEditor:
             self._fields[name] = list(dict.fromkeys(line for line in lines if line))
             self._edited()
 
-        found.on("change", typed, js_handler=TYPED)
+        found.on("change", typed, js_handler=VALUE)

@@ -59,4 +59,4 @@ async def build(page: Page) -> None:
         button(page.t("segment.make"), save, "button first")
 
 
-SCREEN = Screen("new_segment", "new-segment", build, in_menu=False)
+SCREEN = Screen("new_segment", "new-segment", build, below="segments")

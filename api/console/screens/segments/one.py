@@ -9,7 +9,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from api.console.dialogs import ask_reason
-from api.console.elements import button, link, set_text, tag
+from api.console.elements import button, link, set_attributes, set_text, tag
 from api.console.moves import WhatIfPanel
 from api.console.page import Page, Screen
 from api.console.palette import flag_url
@@ -88,6 +88,7 @@ class OneSegment:
     def _edited(self) -> None:
         assert self.missing is not None
         set_text(self.missing, "")
+        set_attributes(self.missing, data_unsaved="" if self.is_edited else None)
 
     def _question(self) -> Mapping[str, Any]:
         return {"commands": [self._command()]}
@@ -144,6 +145,8 @@ class OneSegment:
         body = {"title": title, "description": reason, "commands": [self._command()]}
         change = await page.api.post(page.where("changes"), body)
         page.say(page.t("switch.proposed", title=title, id=change["id"]))
+        assert self.missing is not None
+        set_attributes(self.missing, data_unsaved=None)
 
     async def _write(self, draft: Mapping[str, Any], reason: str) -> None:
         version = self.segment["version"]
@@ -189,7 +192,7 @@ class OneSegment:
                 tag("bdi", newer["changed_by"], "strong")
             show_members(self.page, newer)
             with tag("div", classes="buttons"):
-                button(self.page.t("segment.take_newer"), ui.navigate.reload)
+                button(self.page.t("segment.take_newer"), ui.navigate.reload, data_drop="")
 
     def show_uses(self, uses: Mapping[str, Any]) -> None:
         page = self.page
@@ -225,4 +228,4 @@ async def build(page: Page) -> None:
     page.follow(one.read)
 
 
-SCREEN = Screen("segment", "segments/{key}", build, in_menu=False)
+SCREEN = Screen("segment", "segments/{key}", build, below="segments")

@@ -9,8 +9,8 @@ from nicegui import ui
 from nicegui.element import Element
 
 from api.console.client import Refused
-from api.console.elements import link, set_attributes, tag
-from api.console.fields import FIRST_VALUE, VALUE, When
+from api.console.elements import VALUE, link, set_attributes, tag
+from api.console.fields import FIRST_VALUE, When
 from api.console.happenings import Entry, event_link, plain, told, what_happened, when_and_who
 from api.console.page import Page
 from api.console.targeting_parts import part_name, show_part
