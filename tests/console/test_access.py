@@ -9,8 +9,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.console.conftest import Visit
 from tests.console.site import PASSWORD, Site
-from tests.console.test_insights import NARROW
-from tests.console.visitor import Visitor
+from tests.console.visitor import NARROW, Visitor
 
 SECRET = re.compile(r"^tm_[a-z]+_[0-9A-Za-z]{10}_\w+$")
 HOSTILE = "<script>alert(1)</script>"

@@ -14,9 +14,8 @@ from projections.aws import dynamodb_client
 from projections.records_table import Record, RecordsTable
 from tests.console.conftest import Visit
 from tests.console.site import Site
-from tests.console.visitor import Visitor
+from tests.console.visitor import NARROW, Visitor
 
-NARROW = {"width": 360, "height": 640}
 OFF = {"enabled": False, "off_variant": "off", "default": {"variant": "off"}}
 PRO = {"attribute": "plan", "operator": "equals", "values": ["pro"]}
 TENTH = {"bucket": {"below": 10_000}}

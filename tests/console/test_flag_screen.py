@@ -12,7 +12,7 @@ from projections.aws import dynamodb_client
 from projections.records_table import Record, RecordsTable
 from tests.console.conftest import Visit
 from tests.console.site import EVALUATION_URL, Site
-from tests.console.visitor import Visitor
+from tests.console.visitor import NARROW, Visitor
 
 COUNTRY = {"attribute": "country", "operator": "in", "values": ["BR"]}
 ON = {"enabled": True, "off_variant": "off", "default": {"variant": "off"}}
@@ -20,7 +20,6 @@ HOSTILE = "a <script>window.hacked = 1</script> & <img src=x onerror=window.hack
 RIGHT_TO_LEFT = "\u202etxet terces"  # turns round what follows, unless it is kept apart
 KEPT = {"any_element": "orders", "where": {"attribute": "total", "operator": "gt", "values": [10]}}
 TALL: ViewportSize = {"width": 1280, "height": 2400}
-NARROW = {"width": 360, "height": 640}
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from playwright.sync_api import Locator, expect
 from api.console.screens import SCREENS
 from tests.console.conftest import Visit
 from tests.console.site import Site
-from tests.console.visitor import Visitor
+from tests.console.visitor import NARROW, Visitor
 
 TWO_FLAGS = 2  # of the fixture
 
-NARROW = {"width": 360, "height": 640}
 LONG = "a-rather-long-key-of-a-flag-that-nobody-would-like-to-type-" + "x" * 100
 DARK, LIGHT = "rgb(17, 20, 24)", "rgb(255, 255, 255)"
 
@@ -136,6 +135,15 @@ def test_nothing_is_wider_than_a_telephone(site: Site, project: str, visit: Visi
     ana.page.keyboard.press("Control+k")
     expect(options(ana).first).to_be_visible()
     assert ana.width_beyond() <= 0
+
+
+def test_on_a_telephone_the_menu_makes_room_for_the_page(project: str, visit: Visit) -> None:
+    ana = visit(viewport=NARROW).enter()
+    ana.visit(project, "flags/checkout")
+    menu = ana.page.get_by_role("navigation", name="Screens")
+    expect(menu).to_be_in_viewport()
+    ana.page.mouse.wheel(0, 1_000)
+    expect(menu).not_to_be_in_viewport()
 
 
 def test_a_browser_that_asks_for_portuguese_gets_it_and_somebody_may_choose_otherwise(

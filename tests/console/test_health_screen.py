@@ -13,8 +13,7 @@ from deploy.embedded import Stack, free_port
 from tests.conftest import open_directory
 from tests.console.conftest import PATIENCE_MS, Visit
 from tests.console.site import Site, running
-from tests.console.test_insights import NARROW
-from tests.console.visitor import Visitor
+from tests.console.visitor import NARROW, Visitor
 from tests.integration.analytics import eventually
 
 AGREES = re.compile(r"Generation g\d+ at position \d+ is what the log says")

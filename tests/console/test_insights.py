@@ -20,9 +20,8 @@ from projections.records_table import Record, RecordsTable
 from projections.usage_table import CountRow
 from tests.console.conftest import Visit
 from tests.console.site import Site
-from tests.console.visitor import Visitor
+from tests.console.visitor import NARROW, Visitor
 
-NARROW = {"width": 360, "height": 640}
 BRAZIL = {"attribute": "country", "operator": "in", "values": ["BR"]}
 WEIGHTS = {"on": 50_000, "off": 50_000}
 HALVES = {"enabled": True, "off_variant": "off", "default": {"split": {"weights": WEIGHTS}}}

@@ -12,12 +12,11 @@ from projections.aws import dynamodb_client
 from projections.records_table import Record, RecordsTable
 from tests.console.conftest import Visit
 from tests.console.site import Site
-from tests.console.visitor import Visitor
+from tests.console.visitor import NARROW, Visitor
 
 HOSTILE = "Testers <script>window.hacked = 1</script> <img src=x onerror=window.hacked=2>"
 RIGHT_TO_LEFT = "\u202etxet terces"  # turns round what follows, unless it is kept apart
 PRO = {"attribute": "plan", "operator": "equals", "values": ["pro"]}
-NARROW = {"width": 360, "height": 640}
 
 Put = Callable[..., Any]
 

@@ -10,9 +10,8 @@ from playwright.sync_api import Locator, expect
 
 from tests.console.conftest import Visit
 from tests.console.site import Site
-from tests.console.visitor import Visitor
+from tests.console.visitor import NARROW, Visitor
 
-NARROW = {"width": 360, "height": 640}
 OFF = {"enabled": False, "off_variant": "off", "default": {"variant": "off"}}
 PRO = {"attribute": "plan", "operator": "equals", "values": ["pro"]}
 HOSTILE = "<script>window.hacked = 1</script>"

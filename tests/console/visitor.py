@@ -6,10 +6,12 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, ViewportSize, expect
 
 from tests.console.site import Site
 
+NARROW: ViewportSize = {"width": 360, "height": 640}
+"""A telephone."""
 SERIOUS = {"serious", "critical"}
 BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 LOOKS, BETWEEN_LOOKS_MS = 4, 1_000  # what a page reads after it stands may move it once more
