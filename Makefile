@@ -1,5 +1,5 @@
 # Everything below works on a machine that has git, make and Python 3.11 or newer.
-.PHONY: help install run test test-faults test-deploy screenshots lint check sbom bench bench-engine lock clean
+.PHONY: help install run demo test test-faults test-deploy screenshots lint check sbom bench bench-engine lock clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,6 +24,9 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 
 run: install ## Start the whole platform on this machine
 	@exec $(BIN)/togglemaster dev
+
+demo: install ## As run, with customers who ask for sample flags, so that the console has something to show
+	@exec $(BIN)/togglemaster dev --demo
 
 test: install ## Run the test suite against the real parts
 	$(BIN)/pytest --cov --cov-report=term

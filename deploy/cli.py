@@ -59,6 +59,9 @@ def dev(
     original_first_port: Annotated[
         int, typer.Option(help="The first of those five, which follow each other.")
     ] = ORIGINAL_PORT,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Make more sample flags, and ask for them without pause.")
+    ] = False,
 ) -> None:
     """Run the whole platform on this machine, with its own PostgreSQL, Valkey, SQS and DynamoDB.
 
@@ -72,6 +75,7 @@ def dev(
         ready_file=ready_file,
         ports=(port, evaluation_port),
         original_port=original_first_port if original_ports else None,
+        with_demo=demo,
         console=out,
     )
 

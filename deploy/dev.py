@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from rich.console import Console
 
 from commands.secret_keys import new_key
 from deploy import original_ports
+from deploy.demo import Demo
 from deploy.embedded import (
     NAMES,
     EmbeddedError,
@@ -73,6 +74,7 @@ def run_dev(
     ready_file: Path | None,
     ports: tuple[int, int],
     original_port: int | None,
+    with_demo: bool,
     console: Console,
 ) -> None:
     """Runs until Ctrl-C or SIGTERM; then everything it started has ended.
@@ -92,13 +94,25 @@ def run_dev(
             environment = _environment(addresses, data_dir)
             platform = Platform(data_dir, environment, pids, ports, claimed, console)
             with platform.running():
-                platform.announce(platform.samples(), ready_file)
-                platform.watch()
+                samples = platform.samples()
+                with _demo(samples) if with_demo else nullcontext():
+                    platform.announce(samples, ready_file)
+                    platform.watch()
     except KeyboardInterrupt:
         console.print("Stopped. The data is kept, and the next start goes on with it.")
     finally:
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _demo(samples: Samples) -> Iterator[None]:
+    demo = Demo(samples)
+    demo.start()
+    try:
+        yield
+    finally:
+        demo.stop()
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -94,7 +94,7 @@ def is_ready(url: str) -> bool:
 def console_link(management: str, admin_key: str) -> str:
     """An address that signs a browser in to the console, once and soon."""
     status, answer = call(f"{management}/console/link", admin_key, {})
-    _done((status, answer), 200)
+    done((status, answer), 200)
     return f"{management}{answer['path']}"
 
 
@@ -116,18 +116,19 @@ def _works(evaluation: str, key: str) -> bool:
 
 def _make_flag(management: str, admin_key: str) -> None:
     flags = f"{management}/api/v1/projects/{PROJECT}/flags"
-    if _done(call(flags, admin_key, DEFINITION), 201, 409) == 201:
-        _done(call(f"{flags}/{FLAG}/environments/{ENVIRONMENT}", admin_key, TARGETING, "PUT"), 200)
+    if done(call(flags, admin_key, DEFINITION), 201, 409) == 201:
+        done(call(f"{flags}/{FLAG}/environments/{ENVIRONMENT}", admin_key, TARGETING, "PUT"), 200)
 
 
 def _make_key(management: str, admin_key: str) -> str:
     url = f"{management}/api/v1/projects/{PROJECT}/environments/{ENVIRONMENT}/keys"
     status, answer = call(url, admin_key, {"name": "made by togglemaster dev", "kind": "server"})
-    _done((status, answer), 201)
+    done((status, answer), 201)
     return str(answer["key"])
 
 
-def _done(answer: tuple[int, Any], *wanted: int) -> int:
+def done(answer: tuple[int, Any], *wanted: int) -> int:
+    """The status, which has to be one of those wanted. Raises Unanswered."""
     if answer[0] not in wanted:
         raise Unanswered(f"the management API answered {answer[0]}: {answer[1]}")
     return answer[0]
