@@ -5,6 +5,7 @@ from typing import Any
 
 from api.console.client import Refused
 from api.console.elements import button, link, set_attributes, set_text, tag
+from api.console.numbers import number
 from api.console.page import Page
 from api.console.palette import flag_url
 from api.console.parts import Part
@@ -91,8 +92,8 @@ class WhatIfPanel:
                     with tag("tr"):
                         self._outcome(move["before"])
                         self._outcome(move["after"])
-                        tag("td", f"{move['evaluations']:,}")
-                        tag("td", f"{move['subjects']:,}")
+                        tag("td", number(page.texts, move["evaluations"]))
+                        tag("td", number(page.texts, move["subjects"]))
 
     def _outcome(self, outcome: Mapping[str, Any]) -> None:
         with tag("td"):

@@ -310,6 +310,51 @@ def test_targets_prerequisites_shares_variants_and_details_are_saved_together(
     )
 
 
+def test_a_variant_that_is_added_can_be_served_by_the_same_draft(
+    site: Site, project: str, visitor: Visitor
+) -> None:
+    give(site, project, rules=[rule("brazil")])
+    visitor.visit(project, "flags/checkout")
+    page = visitor.page
+    page.get_by_role("button", name="Edit: brazil").click()
+    page.get_by_role("button", name="Add a variant").click()
+    fill(page.get_by_role("region", name="Variants").get_by_label("Name").last, "also-on")
+    page.locator(".rule").get_by_label("Serve", exact=True).select_option("also-on")
+    page.get_by_role("region", name="Everybody else").get_by_label("Serve", exact=True).select_option(
+        "also-on"
+    )
+    page.get_by_label("While it is off, serve").select_option("also-on")
+    save(visitor)
+    expect(bar(visitor)).to_be_hidden()
+    saved = site.read(project)
+    found = saved["environments"]["development"]
+    assert saved["variants"] == {"on": True, "off": False, "also-on": True}
+    assert (found["default"], found["off_variant"]) == ({"variant": "also-on"}, "also-on")
+    assert found["rules"][0]["serve"] == {"variant": "also-on"}
+
+
+def test_the_last_variant_cannot_be_removed(project: str, visitor: Visitor) -> None:
+    visitor.visit(project, "flags/checkout")
+    removing = visitor.page.get_by_role("button", name=re.compile("Remove variant"))
+    removing.first.click()
+    expect(removing).to_have_count(0)
+
+
+def test_a_value_that_is_no_json_keeps_a_draft_from_being_saved(
+    site: Site, project: str, visitor: Visitor
+) -> None:
+    site.flag(project, "limits", type="object", variants={"few": {"a": 1}, "many": {"a": 2}})
+    visitor.visit(project, "flags/limits")
+    value = visitor.page.get_by_role("region", name="Variants").get_by_label("Value").first
+    fill(value, '{"a": true')
+    expect(bar(visitor)).to_contain_text("few: This is not JSON")
+    expect(bar(visitor).get_by_role("button", name="Save", exact=True)).to_have_count(0)
+    fill(value, '{"a": true}')
+    save(visitor)
+    expect(bar(visitor)).to_be_hidden()
+    assert site.read(project, "limits")["variants"]["few"] == {"a": True}
+
+
 def test_what_the_api_refuses_is_said_in_its_words_before_it_is_saved(project: str, visitor: Visitor) -> None:
     visitor.visit(project, "flags/checkout")
     visitor.page.get_by_role("button", name="Remove variant off").click()

@@ -29,7 +29,7 @@ class Wish:
     steps: list[list[str]] = field(default_factory=lambda: [list(each) for each in STEPS])
 
     def body(self, flag: str, environment: str) -> dict[str, Any]:
-        """Raises ValueError for what is no number."""
+        """Raises ValueError or OverflowError for what is no number."""
         steps = [
             {"weight": round(float(share) * PERCENT), "wait_seconds": round(float(hours or 0) * HOUR_SECONDS)}
             for share, hours in self.steps
@@ -86,7 +86,7 @@ def _form(page: Page, flag: Mapping[str, Any]) -> None:
     async def start() -> None:
         try:
             body = wish.body(flag["key"], page.environment)
-        except ValueError:
+        except (ValueError, OverflowError):
             set_text(missing, page.t("plan.no_number"))
             return
         set_text(missing, "")

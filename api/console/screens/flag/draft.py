@@ -1,5 +1,6 @@
 """What somebody would like the flag to be, and the commands that make it so."""
 
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -46,7 +47,7 @@ class Draft:
         put = [
             {"command": "put_variant", "flag": self.key, "name": name, "value": value}
             for name, value in self.variants.items()
-            if name not in had or not _same(had[name], value)
+            if name not in had or differs(had[name], value)
         ]
         gone = [
             {"command": "remove_variant", "flag": self.key, "name": name}
@@ -56,7 +57,7 @@ class Draft:
         return [*put, *self._targeting(), *gone, *self._details()]
 
     def _targeting(self) -> list[Json]:
-        if self.targeting == self.flag["environments"][self._environment]:
+        if not differs(self.targeting, self.flag["environments"][self._environment]):
             return []
         place = {"flag": self.key, "environment": self._environment}
         return [{"command": "change_targeting", **place, "targeting": self.targeting}]
@@ -66,6 +67,6 @@ class Draft:
         return [{"command": "change_flag", "flag": self.key, "details": changed}] if changed else []
 
 
-def _same(one: object, other: object) -> bool:
-    """1 is not true."""
-    return one == other and type(one) is type(other)
+def differs(one: object, other: object) -> bool:
+    """As JSON, in which 1 is not true."""
+    return json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True)

@@ -2,13 +2,14 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
 from nicegui.element import Element
 
 from api.console.elements import button, link, set_text, tag
+from api.console.fields import FlagField
 from api.console.page import CROSS, Page
 from api.console.screens.flag.draft import Draft, Json
 from api.console.screens.flag.fields import chosen_field, lines_in, text_field
@@ -18,6 +19,7 @@ from api.console.words import TARGETING_KEY, Name, Words, show
 NO_VARIANT = ""  # stands for the code's default in a choice of variants
 
 Changed = Callable[[], Awaitable[None]]
+Offer = Callable[[], None]
 
 
 class Listed(ABC):
@@ -123,7 +125,7 @@ class Prerequisites(Listed):
     def row(self, needed: Json) -> None:
         t = self.page.t
         with tag("div", classes="thing", role="group", aria_label=t("flag.prerequisite")):
-            text_field(t("conditions.flag"), needed["flag"], partial(self._of_flag, needed))
+            FlagField(self.page, t("conditions.flag"), needed["flag"], partial(self._of_flag, needed))
             text_field(
                 t("flag.needed_variants"),
                 "\n".join(needed["variants"]),
@@ -152,19 +154,29 @@ class Prerequisites(Listed):
 
 
 class Variants(Listed):
-    """Of the whole flag: what each environment may serve. Kept by name, which cannot be changed."""
+    """Of the whole flag: what each environment may serve. Kept by name, which cannot be changed.
+
+    `offer` is called when there are others than before.
+    """
 
     none, add_text = "flag.no_variants", "flag.add_variant"
 
-    def __init__(self, page: Page, draft: Draft, changed: Changed, *, may: bool) -> None:
+    def __init__(self, page: Page, draft: Draft, changed: Changed, offer: Offer, *, may: bool) -> None:
         self._new: list[Json] = []
+        self._unread: set[str] = set()  # whose value is no JSON; a new one has no name yet
+        self._offer = offer
         super().__init__(page, draft, changed, may=may)
+
+    def show(self) -> None:
+        self._unread.clear()
+        super().show()
 
     def things(self) -> list[Any]:
         return [*self.draft.variants, *self._new]
 
     def problems(self) -> list[str]:
-        return [self.page.t("flag.unnamed_variant")] if self._new else []
+        found = [f"{name}: {self.page.t('flag.no_json')}".removeprefix(": ") for name in sorted(self._unread)]
+        return [*found, *([self.page.t("flag.unnamed_variant")] if self._new else [])]
 
     def row(self, variant: Any) -> None:
         t, is_new = self.page.t, isinstance(variant, dict)
@@ -178,7 +190,8 @@ class Variants(Listed):
                     tag("bdi", variant, "name is-fixed")
                 value = self.draft.variants[variant]
             self._value(variant, value)
-            self.removing(variant, t("flag.remove_variant", variant="" if is_new else variant))
+            if is_new or len(self.draft.variants) > 1:  # a flag without variants has nothing to serve
+                self.removing(variant, t("flag.remove_variant", variant="" if is_new else variant))
 
     def said(self, variant: str) -> None:
         with tag("p"):
@@ -187,15 +200,19 @@ class Variants(Listed):
 
     def _value(self, variant: Any, value: Any) -> None:
         problem: Element
+        called = "" if isinstance(variant, dict) else variant
 
         async def put(typed: str) -> None:
             try:
                 found = typed if self._is_text() else json.loads(typed)
             except ValueError:
                 set_text(problem, self.page.t("flag.no_json"))
+                self._unread.add(called)
+                await self.changed()
                 return
             set_text(problem, "")
-            where, name = (variant, "value") if isinstance(variant, dict) else (self.draft.variants, variant)
+            self._unread.discard(called)
+            where, name = (self.draft.variants, called) if called else (variant, "value")
             where[name] = found
             await self.changed()
 
@@ -215,6 +232,7 @@ class Variants(Listed):
             self._new.remove(variant)
             self.draft.variants[name] = variant["value"]
             self.show()
+            self._offer()
         await self.changed()
 
     def new(self) -> Json:
@@ -232,6 +250,7 @@ class Variants(Listed):
         else:
             del self.draft.variants[variant]
         self.show()
+        self._offer()
         await self.changed()
 
 
@@ -241,21 +260,34 @@ class Otherwise:
     def __init__(self, page: Page, draft: Draft, changed: Changed, *, may: bool) -> None:
         self._page, self._draft, self._changed = page, draft, changed
         self._editor: ServeEditor | None = None
-        targeting, variants = draft.targeting, list(draft.variants)
         if may:
-            label = page.t("flag.serve")
-            self._editor = ServeEditor(page, targeting, "default", variants, self._default_changed, label)
+            self._editor = ServeEditor(
+                page,
+                draft.targeting,
+                "default",
+                lambda: list(draft.variants),
+                self._default_changed,
+                page.t("flag.serve"),
+            )
         else:
             with tag("p"):
-                show(Words(page.texts).serve(targeting["default"]))
+                show(Words(page.texts).serve(draft.targeting["default"]))
         self._bar = tag("div")
         self._draw()
         self._told = tag("p", "", "quiet")
-        self._off(variants, may=may)
+        self._off_box = tag("div")
+        self._off()
 
     def problems(self) -> list[str]:
         problem = self._editor.problem() if self._editor else ""
         return [problem] if problem else []
+
+    def offer(self) -> None:
+        """Other variants than before."""
+        if self._editor:
+            self._editor.show()
+            self._draw()
+            self._off()
 
     def reach(self, told: str) -> None:
         set_text(self._told, told)
@@ -269,18 +301,18 @@ class Otherwise:
         self._draw()
         await self._changed()
 
-    def _off(self, variants: Sequence[str], *, may: bool) -> None:
+    def _off(self) -> None:
         t, off = self._page.t, self._draft.targeting["off_variant"]
-        if not may:
-            with tag("p"):
-                show(
-                    Words(self._page.texts).fill(
-                        "flag.off_said", variant=Words(self._page.texts).variant(off)
-                    )
-                )
-            return
-        options = [(name, name) for name in variants] + [(NO_VARIANT, t("flag.code_default"))]
-        chosen_field(t("flag.when_off"), options, off or NO_VARIANT, self._put_off)
+        self._off_box.clear()
+        with self._off_box:
+            if self._editor is None:
+                words = Words(self._page.texts)
+                with tag("p"):
+                    show(words.fill("flag.off_said", variant=words.variant(off)))
+                return
+            options = [(name, name) for name in self._draft.variants]
+            options.append((NO_VARIANT, t("flag.code_default")))
+            chosen_field(t("flag.when_off"), options, off or NO_VARIANT, self._put_off)
 
     async def _put_off(self, name: str) -> None:
         self._draft.targeting["off_variant"] = name or None

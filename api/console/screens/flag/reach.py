@@ -7,17 +7,12 @@ from nicegui.element import Element
 
 from api.console.client import Refused
 from api.console.elements import tag
+from api.console.numbers import number
 from api.console.page import Page
 from api.console.screens.flag.serves import bar
-from api.console.texts import Texts
 from api.console.words import Name, Words, show
 
 MOST_MOVES = 6  # told one by one
-SEPARATORS: Mapping[str, str] = {"en": ",", "pt-BR": "."}
-
-
-def number(texts: Texts, value: int) -> str:
-    return f"{value:,}".replace(",", SEPARATORS[texts.language])
 
 
 class Reach:

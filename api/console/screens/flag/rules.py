@@ -72,9 +72,16 @@ class RuleRow:
             self._builder = ConditionBuilder(
                 self._page, rule["when"], self._condition_changed, self._rules.segments
             )
-            variants = self._rules.variants()
-            self._serve = ServeEditor(self._page, rule, "serve", variants, self._changed, t("flag.serve"))
+            self._serve = ServeEditor(
+                self._page, rule, "serve", self._rules.variants, self._changed, t("flag.serve")
+            )
             button(t("flag.done"), self.toggle)
+
+    def offer(self) -> None:
+        """Other variants than before."""
+        self.say()
+        if self._serve:
+            self._serve.show()
 
     def _handle(self) -> None:
         if self._rules.may:
@@ -160,6 +167,11 @@ class Rules:
         for row in self._rows:
             if told.get(row.rule["id"]) != before.get(row.rule["id"]):
                 row.say()
+
+    def offer(self) -> None:
+        """Other variants than before."""
+        for row in self._rows:
+            row.offer()
 
     def lift(self, rule: Json) -> None:
         self._lifted = rule

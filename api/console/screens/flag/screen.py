@@ -28,7 +28,6 @@ class FlagScreen:
     def __init__(self, page: Page, flag: Mapping[str, Any], segments: Sequence[str]) -> None:
         self._page, self._segments = page, segments
         self._draft = Draft(flag, page.environment)
-        self._needed_by: Sequence[Mapping[str, Any]] = ()
         self._body = tag("div", classes="flag-screen")
         self._bar = DraftBar(page, self._draft, self.anew)
 
@@ -56,6 +55,12 @@ class FlagScreen:
         await self.show()
         await self.read_reach()
 
+    def _offer(self) -> None:
+        """Variants that came with the draft can be served by it."""
+        self._targets.show()
+        self._rules.offer()
+        self._otherwise.offer()
+
     async def _switched(self, flag: Mapping[str, Any]) -> None:
         self._draft.switched(flag)
 
@@ -79,13 +84,13 @@ class FlagScreen:
                 Prerequisites(page, draft, self.changed, may=may)
                 self._show_needed_by(used["flags"])
             with self._part("targets"):
-                Targets(page, draft, self.changed, may=may)
+                self._targets = Targets(page, draft, self.changed, may=may)
             with self._part("rules"):
                 self._rules = Rules(page, draft, self.changed, self._segments, may=may)
             with self._part("otherwise"):
                 self._otherwise = Otherwise(page, draft, self.changed, may=may)
             with self._part("variants"):
-                self._variants = Variants(page, draft, self.changed, may=may_all)
+                self._variants = Variants(page, draft, self.changed, self._offer, may=may_all)
             with self._part("code"):
                 await snippets(page, draft.key, draft.flag["type"])
 

@@ -57,15 +57,24 @@ def colour(name: str, order: Sequence[str]) -> str:
 
 
 class ServeEditor:
-    """Changes `holder[name]`, which is a serve of the API, where it is shown."""
+    """Changes `holder[name]`, which is a serve of the API, where it is shown.
+
+    `variants` are those there are by then; `show` shows those that came meanwhile.
+    """
 
     def __init__(
-        self, page: Page, holder: Json, name: str, variants: Sequence[str], changed: Changed, label: str
+        self,
+        page: Page,
+        holder: Json,
+        name: str,
+        variants: Callable[[], Sequence[str]],
+        changed: Changed,
+        label: str,
     ) -> None:
         self._page, self._holder, self._name, self._label = page, holder, name, label
-        self._variants, self._changed = variants, changed
+        self._offered, self._changed = variants, changed
         self._box = tag("div", classes="serve")
-        self._show()
+        self.show()
 
     def problem(self) -> str:
         """What is wrong with the weights; empty where nothing is."""
@@ -74,6 +83,10 @@ class ServeEditor:
             return ""
         total = share_of(sum(split["weights"].values()))
         return self._page.t("flag.weights", total=f"{total:g}")
+
+    @property
+    def _variants(self) -> Sequence[str]:
+        return self._offered()
 
     @property
     def _serve(self) -> Json:
@@ -88,7 +101,7 @@ class ServeEditor:
             return SPLIT
         return CODE_DEFAULT if "code_default" in serve else KEPT
 
-    def _show(self) -> None:
+    def show(self) -> None:
         self._box.clear()
         with self._box:
             self._choice()
@@ -116,7 +129,7 @@ class ServeEditor:
             self._holder[self._name] = {"code_default": True}
         elif kind == SPLIT:
             self._holder[self._name] = {"split": {"by": TARGETING_KEY, "weights": evenly(self._variants)}}
-        self._show()
+        self.show()
         await self._changed()
 
     def _split(self, split: Json) -> None:
@@ -145,7 +158,7 @@ class ServeEditor:
             others = [each for each in self._variants if each != name]
             if len(others) == 1:
                 weights[others[0]] = SCALE - weights[name]
-                self._show()
+                self.show()
             await self._changed()
 
         return put
