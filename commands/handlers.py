@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from commands import (
     on_changes,
@@ -18,7 +19,7 @@ from commands import (
     on_tokens,
     on_webhooks,
 )
-from commands.approval import refuse_unapproved
+from commands.approval import refuse_unapproved, required_approvals
 from commands.deciding import Handler, Salt
 from commands.event_store import Conflict, Once
 from commands.models import Command
@@ -44,6 +45,13 @@ SALT_BYTES = 8  # as many salts as there are buckets could meet by chance once i
 ATTEMPTS = 40  # a command is decided again when another one was first; 50 at once on one flag all get through
 NOWHERE: Mapping[Stream, int] = MappingProxyType({})
 PAUSE_SECONDS = 0.002  # an append takes about 1 ms, so whoever was late looks again after a few of them
+
+
+class Drafted(NamedTuple):
+    """`things` are as they would be; `required` is how many approvals that would need."""
+
+    things: dict[Stream, Folded]
+    required: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +91,16 @@ class Commands:
         """
         return self._execute(commands, stamp, None, once, standing or {})
 
-    def drafted(self, commands: Sequence[Command], stamp: Stamp) -> dict[Stream, Folded]:
-        """What they would change, as it would be then. Nothing is written, and nobody has to approve.
+    def drafted(self, commands: Sequence[Command], stamp: Stamp) -> Drafted:
+        """What they would change. Nothing is written, and nobody has to approve.
 
         Raises a Refused when they cannot be carried out.
         """
         work = UnitOfWork(self.log)
-        with work.approved():
+        with work.approved() as decided:
             for command in commands:
                 self._decide(work, command)
-        return work.drafted(stamp)
+        return Drafted(work.drafted(stamp), required_approvals(work, decided))
 
     def repeated(self, once: Once | None) -> list[Folded] | None:
         """What the same request led to when it was carried out before; None when it never was, or long ago.

@@ -96,7 +96,8 @@ class Page:
         return environment == PRODUCTION or self.wants_approval(environment)
 
     def wants_approval(self, environment: str) -> bool:
-        return any(each["approvals"] for each in self.environments() if each["key"] == environment)
+        """`environment` is empty for what concerns all of them, as segments do."""
+        return any(each["approvals"] for each in self.environments() if environment in {"", each["key"]})
 
     def follow(self, refresh: Refresh) -> None:
         """Has `refresh` called with the log's head each time that somebody changed something."""

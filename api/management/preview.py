@@ -23,9 +23,11 @@ router = APIRouter(prefix="/projects/{project}/commands", tags=["commands"], rou
 
 
 class Preview(BaseModel):
-    """What would become different of what there is at `position`; empty where nothing would."""
+    """What would become different of what there is at `position`; empty where nothing would. `required` is
+    how many approvals it would need; with none, the commands can be given as they are."""
 
     position: int
+    required: int
     things: list[Differing]
 
 
@@ -36,7 +38,8 @@ def preview_commands(project: Slug, body: Bulk, read: Reader) -> Preview:
     past = read.past(project)
     commands = [received(project, each) for each in body.commands]
     drafted = read.parts.commands.drafted(commands, Stamp(read.who.name, utc_now()))
-    return Preview(position=past.position, things=list(_things(past, drafted)))
+    things = list(_things(past, drafted.things))
+    return Preview(position=past.position, required=drafted.required, things=things)
 
 
 def _things(past: Past, drafted: Mapping[Stream, Folded]) -> Iterator[Differing]:

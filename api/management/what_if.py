@@ -117,7 +117,7 @@ def _look(read: Read, project: str, environment: str, body: WhatIfQuestion) -> _
     parts = read.parts
     past = parts.pasts.of(project, parts.store.head())
     require_environment(past.project, environment)
-    drafted = parts.commands.drafted(_commands(read, project, body), Stamp(read.who.name, utc_now()))
+    drafted = parts.commands.drafted(_commands(read, project, body), Stamp(read.who.name, utc_now())).things
     wanted = _known(past, body.flags) or influenced(past, drafted, environment)
     return _Look(
         read=read,

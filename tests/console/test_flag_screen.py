@@ -207,6 +207,22 @@ def test_where_changes_are_approved_a_draft_becomes_a_change_request(
     assert (change["title"], change["description"]) == ("Change checkout in staging", "for the testers")
 
 
+def test_a_variant_is_everybodys_so_it_is_proposed_where_any_environment_wants_approval(
+    site: Site, project: str, visitor: Visitor
+) -> None:
+    site.give("PATCH", f"/projects/{project}/environments/production", {"approvals": 1})
+    visitor.visit(project, "flags/checkout")
+    visitor.page.get_by_label("While it is off, serve").select_option("on")
+    expect(bar(visitor).get_by_role("button", name="Save", exact=True)).to_be_visible()
+    fill(visitor.page.get_by_role("region", name="Variants").get_by_label("Value").last, "true")
+    bar(visitor).get_by_role("button", name="Propose the change").click()
+    box = visitor.page.get_by_role("dialog")
+    box.get_by_label("Reason").fill("both are on")
+    box.get_by_role("button", name="Propose the change").click()
+    visitor.sees(re.compile("is proposed as change"))
+    assert site.read(project)["variants"]["off"] is False
+
+
 def test_what_somebody_else_changed_is_shown_and_not_overwritten(
     site: Site, project: str, visitor: Visitor
 ) -> None:

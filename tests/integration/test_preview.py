@@ -65,11 +65,17 @@ def test_a_preview_is_refused_as_the_commands_would_be(api: Management) -> None:
     refused(api.ask("POST", "/nowhere/commands/preview", {"commands": [ON]}), 404, "'nowhere'")
 
 
-def test_a_preview_needs_no_approval(api: Management) -> None:
+def test_a_preview_needs_no_approval_and_says_how_many_the_change_would(api: Management) -> None:
     api.flag()
+    assert previewed(api, targeting(rules=RULES))["required"] == 0
     api.ask("PATCH", "/default/environments/production", {"approvals": 1})
     refused(api.ask("POST", "/default/commands", {"commands": [targeting(rules=RULES)]}), 403, "approval")
-    assert previewed(api, targeting(rules=RULES))["things"]
+    found = previewed(api, targeting(rules=RULES))
+    assert found["things"]
+    assert found["required"] == 1
+    assert previewed(api, {**targeting(), "environment": "staging"})["required"] == 0
+    variant = {"command": "put_variant", "flag": "checkout", "name": "also-on", "value": True}
+    assert previewed(api, variant)["required"] == 1, "a variant is of every environment"
 
 
 def test_many_commands_about_one_flag_are_given_at_one_version(api: Management) -> None:

@@ -10,7 +10,7 @@ async def archive(page: Page, key: str) -> None:
     thing = page.where("flags", key)
     version = int((await page.api.get(thing))["version"])
     title = page.t("archive.title", flag=key)
-    if any(each["approvals"] for each in page.environments()):
+    if page.wants_approval(""):
         await _propose(page, key, title)
         return
     reason = await ask_reason(page, title, page.t("archive.explained"), page.t("archive.do"))

@@ -152,8 +152,7 @@ class Acts:
 
     def _is_reviewed(self, seen: Any) -> bool:
         named = {str(each.get("environment", "")) for each in seen["commands"]} or places(self.change)
-        everywhere = [each["key"] for each in self.page.environments()]
-        return any(self.page.wants_approval(each) for each in (everywhere if "" in named else named))
+        return any(map(self.page.wants_approval, named))
 
     async def _ask_undo(self, seen: Any) -> str | None:
         page, typed = self.page, Typed()

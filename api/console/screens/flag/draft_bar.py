@@ -7,7 +7,7 @@ from nicegui.element import Element
 
 from api.console.client import Refused
 from api.console.dialogs import ask_reason
-from api.console.elements import button, tag
+from api.console.elements import button, set_text, tag
 from api.console.page import Page
 from api.console.screens.flag.draft import Draft
 from api.console.screens.flag.reach import show_moves
@@ -25,6 +25,7 @@ class DraftBar:
         self._page, self._draft, self._anew = page, draft, anew
         self._asked = 0
         self._outdated = False
+        self._is_reviewed = page.wants_approval(page.environment)
         with tag(
             "section", classes="draft-bar", aria_label=page.t("draft.title"), data_unsaved=""
         ) as self._box:
@@ -39,10 +40,13 @@ class DraftBar:
     def _when_possible(self) -> Iterator[Element]:
         """Made once, as a click on what is made again meanwhile would be lost."""
         page, t = self._page, self._page.t
-        wanted = "draft.propose" if page.wants_approval(page.environment) else "draft.save"
-        yield button(t(wanted), self._save, "button first")
+        self._first = button(t(self._wanted()), self._save, "button first")
+        yield self._first
         if page.may(Permission.READ_RECORDS, page.environment):
             yield button(t("draft.what_if"), self._what_if)
+
+    def _wanted(self) -> str:
+        return "draft.propose" if self._is_reviewed else "draft.save"
 
     @property
     def is_empty(self) -> bool:
@@ -77,6 +81,7 @@ class DraftBar:
             found = await self._page.api.post(where, {"commands": self._draft.commands()})
         except Refused as problem:
             return [], [str(problem)]
+        self._is_reviewed = found["required"] > 0
         return [sentence for each in found["things"] for sentence in each["sentences"]], []
 
     def _show(self, sentences: Sequence[str], problems: Sequence[str]) -> None:
@@ -93,6 +98,7 @@ class DraftBar:
                         show(marked(each))
             for each in problems:
                 tag("p", each, "problem")
+        set_text(self._first, t(self._wanted()))
         for each_button in self._possible:
             each_button.set_visibility(not problems)
         self._box.set_visibility(True)
@@ -117,7 +123,7 @@ class DraftBar:
 
     async def _save(self) -> None:
         with self._page.told():
-            if self._page.wants_approval(self._page.environment):
+            if self._is_reviewed:
                 await self._propose()
             else:
                 await self._write()
@@ -151,7 +157,7 @@ class DraftBar:
     async def _propose(self) -> None:
         page, key = self._page, self._draft.key
         title = page.t("draft.change_title", flag=key, environment=page.environment)
-        asked = page.t("switch.reviewed", flag=key, environment=page.environment)
+        asked = page.t("draft.reviewed", flag=key)
         reason = await ask_reason(page, title, asked, page.t("draft.propose"))
         if reason is None:
             return

@@ -98,8 +98,7 @@ class OneSegment:
         return {"command": "put_segment", "segment": self.key, "definition": self.editor.draft}
 
     def _is_reviewed(self) -> bool:
-        """What a segment says concerns every environment."""
-        return any(each["approvals"] for each in self.page.environments())
+        return self.page.wants_approval("")
 
     def _is_felt(self) -> bool:
         """Where a segment asks for it, nobody knows how far that goes."""
