@@ -19,6 +19,12 @@ def sentences(found: Iterable[Difference], wording: Wording) -> tuple[str, ...]:
     return tuple(sentence(each, wording) for each in found)
 
 
+def happening(event: str, wording: Wording) -> tuple[str, ...]:
+    """For the name of an event of a key, a webhook, a change or a plan; of others their differences tell."""
+    key = f"happened.{event}"
+    return (wording.say(key),) if wording.says(key) else ()
+
+
 Sentence = Callable[[Wording, Difference], str]
 
 

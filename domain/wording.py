@@ -46,6 +46,9 @@ class Wording:
         """Raises KeyError for a key that the language does not have."""
         return LANGUAGES[self.language][key].format_map(values)
 
+    def says(self, key: str) -> bool:
+        return key in LANGUAGES[self.language]
+
     def joined(self, texts: Iterable[str], how: str) -> str:
         """`a and b and c`, and as `how` is "and" or "or"."""
         found = list(texts)
@@ -95,7 +98,7 @@ class Wording:
         how = "is_not" if clause.negate else "is"
         known = f"{how}.{clause.operator}"
         return self.say(
-            known if known in LANGUAGES[self.language] else f"{how}.other",
+            known if self.says(known) else f"{how}.other",
             attribute=clause.attribute,
             operator=clause.operator,
             values=self.listed(map(_value, clause.values)),

@@ -15,7 +15,7 @@ from domain.aggregates import EVOLVE
 from domain.differences import Difference, What, differences
 from domain.envelope import Stamp, Stream, flag_stream, segment_stream
 from domain.errors import NotFound
-from domain.sentences import sentences
+from domain.sentences import happening, sentences
 from domain.values import FlagKey, Slug
 from domain.wording import Wording
 from projections.audit_trail import Entry, Wanted, entry_of
@@ -45,8 +45,9 @@ class DifferenceShape(BaseModel):
 class HistoryEntry(BaseModel):
     """One event. `version` counts the changes of the one thing; `data` is what the event says.
 
-    `sentences` say in plain words what it made different, as `differences` do for machines; both are empty in
-    the history of a whole project, unless they were asked for, and for keys, webhooks, changes and plans.
+    `sentences` say in plain words what it made different, as `differences` do for machines, which keys,
+    webhooks, changes and plans have none of; both are empty in the history of a whole project, unless they
+    were asked for.
     """
 
     position: int
@@ -220,7 +221,7 @@ def entry_shape(entry: Entry) -> HistoryEntry:
 
 def told_entry(entry: Entry, made: Sequence[Difference], wording: Wording) -> HistoryEntry:
     told = {
-        "sentences": list(sentences(made, wording)),
+        "sentences": list(sentences(made, wording) or happening(entry.event, wording)),
         "differences": [difference_shape(each) for each in made],
     }
     return entry_shape(entry).model_copy(update=told)

@@ -26,6 +26,7 @@ class Asked(NamedTuple):
 
 ROUTES = (
     Asked("GET", "/default/history?sentences=true"),
+    Asked("GET", "/default/history?sentences=true&kind=change", says="a mudança foi proposta"),
     Asked("GET", "/default/flags/checkout/history"),
     Asked("GET", "/default/flags/checkout/history?closure=true&environment=production"),
     Asked("GET", "/default/segments/beta/history", says="o segmento *beta* foi criado: sempre"),

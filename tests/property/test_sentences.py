@@ -23,7 +23,7 @@ WORD = re.compile(r"[^\W\d_]+")
 DATA = re.compile(r'\*[^*]+\*|“[^”]*”|"(?:[^"\\]|\\.)*"', re.DOTALL)
 """Somebody's own words, and values."""
 
-TEXTS = ["BR", "11", "key-7", "a bc", "x@y.z", "", "z"]
+TEXTS = ["BR", "11", "xy-7", "a bc", "x@y.z", "", "z"]
 SUITABLE = {
     "exists": [],
     "before": ["2026-11-22T03:53:56Z"],

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 import api.console.texts
 from api.languages import preferred
+from domain.change_events import ChangeEvent, PlanEvent
 from domain.differences import DETAILS, What
-from domain.events import FlagKind
+from domain.events import FlagKind, KeyEvent, WebhookEvent
 from domain.languages import LANGUAGES
 from domain.operators import OPERATORS
 from domain.sentences import SENTENCES
@@ -70,6 +71,10 @@ def test_there_are_words_for_whatever_there_is(language: str) -> None:
     assert {f"{each}.gone" for each in (*DETAILS, "name") if each != "kind"} <= said  # every flag has one
     assert {f"kind.{each}" for each in get_args(FlagKind)} <= said
     assert {f"type.{each.value}" for each in FlagType} <= said
+    told = (KeyEvent, WebhookEvent, ChangeEvent, PlanEvent)
+    assert {f"happened.{each.__name__}" for events in told for each in get_args(events)} == {
+        each for each in said if each.startswith("happened.")
+    }
 
 
 @pytest.mark.parametrize(
