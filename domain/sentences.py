@@ -2,122 +2,153 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from domain.differences import Difference, What
 from domain.targeting import Rule
 from domain.values import same
-from domain.wording import (
-    condition_words,
-    listed,
-    named,
-    prerequisites_words,
-    serve_words,
-    targets_words,
-    variant_words,
-)
+from domain.wording import Wording
 
 
-def sentence(difference: Difference) -> str:
+def sentence(difference: Difference, wording: Wording) -> str:
     """For a person; what is somebody's own word stands between asterisks."""
-    where = f" in {difference.environment}" if difference.environment else ""
-    return SENTENCES[difference.what](difference) + where
+    return SENTENCES[difference.what](wording, difference)
 
 
-def sentences(found: Iterable[Difference]) -> tuple[str, ...]:
-    return tuple(sentence(each) for each in found)
+def sentences(found: Iterable[Difference], wording: Wording) -> tuple[str, ...]:
+    return tuple(sentence(each, wording) for each in found)
 
 
-def _was(text: str) -> str:
-    return f" (before: {text})"
+def happening(event: str, wording: Wording) -> tuple[str, ...]:
+    """For the name of an event of a key, a webhook, a change or a plan; of others their differences tell."""
+    key = f"happened.{event}"
+    return (wording.say(key),) if wording.says(key) else ()
 
 
-def _rule(difference: Difference) -> str:
-    before, after = difference.before, difference.after
+Sentence = Callable[[Wording, Difference], str]
+
+
+def _flag(wording: Wording, made: Difference) -> str:
+    return wording.say(
+        "flag.new",
+        type=wording.say(f"type.{made.after['type'].value}"),
+        flag=made.name,
+        variants=wording.named(made.after["variants"], "and"),
+    )
+
+
+def _segment(wording: Wording, made: Difference) -> str:
+    return wording.say("segment.new", segment=made.name, condition=wording.condition(made.after.condition))
+
+
+def _detail(wording: Wording, made: Difference) -> str:
+    if not made.after:
+        return wording.say(f"{made.name}.gone")
+    after = wording.listed(made.after, "and") if isinstance(made.after, tuple) else made.after
+    shown = wording.say(f"kind.{after}") if made.name == "kind" else after
+    return wording.say(f"{made.name}.set", after=shown)
+
+
+def _variant(wording: Wording, made: Difference) -> str:
+    if made.after is None:
+        return wording.say("variant.removed", variant=made.name)
+    value = _json(made.after)
+    if made.before is None:
+        return wording.say("variant.new", variant=made.name, value=value)
+    return wording.say("variant.changed", variant=made.name, value=value, before=_json(made.before))
+
+
+def _json(wrapped: Mapping[str, object]) -> str:
+    return json.dumps(wrapped["value"], ensure_ascii=False)
+
+
+def _rule(wording: Wording, made: Difference) -> str:
+    before, after, where = made.before, made.after, made.environment
     if after is None:
-        return f"rule {_called(before)} was removed"
+        return wording.say("rule.removed", rule=_called(before), environment=where)
     if before is None:
-        asks, serves = condition_words(after.when), serve_words(after.serve)
-        return f"new rule {_called(after)}: if {asks}, serve {serves}"
-    parts = []
+        return wording.say(
+            "rule.new",
+            rule=_called(after),
+            condition=wording.condition(after.when),
+            serve=wording.serve(after.serve),
+            environment=where,
+        )
+    changes = wording.joined(_changes_of_rule(wording, before, after), "and")
+    return wording.say("rule.changed", rule=_called(before), changes=changes, environment=where)
+
+
+def _changes_of_rule(wording: Wording, before: Rule, after: Rule) -> Iterable[str]:
     if before.name != after.name:
-        parts.append(f"is now called {_called(after)}")
+        yield wording.say("rule.called", name=_called(after))
     if not same(before.when, after.when):
-        parts.append(f"now asks: {condition_words(after.when)}{_was(condition_words(before.when))}")
+        conditions = {"after": wording.condition(after.when), "before": wording.condition(before.when)}
+        yield wording.say("rule.asks", **conditions)
     if not same(before.serve, after.serve):
-        parts.append(f"now serves {serve_words(after.serve)}{_was(serve_words(before.serve))}")
-    return f"rule {_called(before)} {' and '.join(parts)}"
+        yield wording.say("rule.serves", after=wording.serve(after.serve), before=wording.serve(before.serve))
 
 
 def _called(rule: Rule) -> str:
-    return f"*{rule.name or rule.id}*"
+    return rule.name or rule.id
 
 
-def _variant(difference: Difference) -> str:
-    before, after, name = difference.before, difference.after, difference.name
-    if after is None:
-        return f"variant *{name}* was removed"
-    value = json.dumps(after["value"], ensure_ascii=False)
-    if before is None:
-        return f"new variant *{name}* with the value {value}"
-    return f"variant *{name}* is now {value}{_was(json.dumps(before['value'], ensure_ascii=False))}"
+def _rule_order(wording: Wording, made: Difference) -> str:
+    rules = wording.named(made.after, "and")
+    return wording.say("rule_order", rules=rules, environment=made.environment)
 
 
-def _detail(difference: Difference) -> str:
-    name, after = difference.name, difference.after
-    if name == "client_visible":
-        return f"{'now' if after else 'no longer'} visible to client keys"
-    shown = listed(after, "and") if isinstance(after, tuple) else after
-    return f"{name} is now “{shown}”" if shown else f"{name} was taken away"
+def _members(wording: Wording, made: Difference) -> str:
+    new, gone = (
+        [each for each in one if each not in set(other)]
+        for one, other in ((made.after, made.before), (made.before, made.after))
+    )
+    parts = [
+        wording.say(f"{made.what}.{how}", names=wording.listed(names, "and"))
+        for how, names in (("new", new), ("gone", gone))
+        if names
+    ]
+    return "; ".join(parts) or wording.say(f"{made.what}.order")
 
 
-def _members(word: str) -> Callable[[Difference], str]:
-    def told(difference: Difference) -> str:
-        before, after = difference.before, difference.after
-        new = [each for each in after if each not in set(before)]
-        gone = [each for each in before if each not in set(after)]
-        parts = [f"{listed(new, 'and')} now {word}"] if new else []
-        parts += [f"{listed(gone, 'and')} no longer {word}"] if gone else []
-        return "; ".join(parts) or f"the order of those {word} changed"
-
-    return told
+def _environment(wording: Wording, made: Difference) -> str:
+    key = "environment.new" if made.before is None else "environment.renamed"
+    return wording.say(key, name=made.after, environment=made.environment)
 
 
-def _flag(difference: Difference) -> str:
-    after = difference.after
-    return f"{after['type'].value} flag *{difference.name}* was made, with {named(after['variants'], 'and')}"
+def _switched(on: str, off: str) -> Sentence:
+    return lambda wording, made: wording.say(on if made.after else off, environment=made.environment)
 
 
-def _environment(difference: Difference) -> str:
-    after = f"“{difference.after}”"
-    return f"a new environment, {after}," if difference.before is None else f"is now called {after}"
+def _changed(words: Callable[[Wording, Any], str]) -> Sentence:
+    """Of what is something else than it was."""
+    return lambda wording, made: wording.say(
+        made.what,
+        after=words(wording, made.after),
+        before=words(wording, made.before),
+        environment=made.environment,
+    )
 
 
-SENTENCES: Mapping[What, Callable[[Difference], str]] = {
+SENTENCES: Mapping[What, Sentence] = {
     "flag": _flag,
-    "segment": lambda each: f"segment *{each.name}* was made: {condition_words(each.after.condition)}",
-    "project": lambda each: f"project *{each.name}* was made",
-    "archived": lambda each: "was archived" if each.after else "was restored",
+    "segment": _segment,
+    "project": lambda wording, made: wording.say("project.new", project=made.name),
+    "archived": _switched("archived", "restored"),
     "detail": _detail,
     "variant": _variant,
-    "switch": lambda each: "was turned on" if each.after else "was turned off",
-    "off_variant": lambda each: (
-        f"serves {variant_words(each.after)} when off{_was(variant_words(each.before))}"
-    ),
-    "default": lambda each: (
-        f"everybody else now gets {serve_words(each.after)}{_was(serve_words(each.before))}"
-    ),
-    "prerequisites": lambda each: (
-        f"now needs {prerequisites_words(each.after)}{_was(prerequisites_words(each.before))}"
-    ),
-    "targets": lambda each: f"now gives {targets_words(each.after)}{_was(targets_words(each.before))}",
+    "switch": _switched("switch.on", "switch.off"),
+    "off_variant": _changed(Wording.variant),
+    "default": _changed(Wording.serve),
+    "prerequisites": _changed(Wording.prerequisites),
+    "targets": _changed(Wording.targets),
     "rule": _rule,
-    "rule_order": lambda each: f"rules are now asked in the order {named(each.after, 'and')}",
-    "include": _members("always in it"),
-    "exclude": _members("never in it"),
-    "condition": lambda each: (
-        f"now holds whom: {condition_words(each.after)}{_was(condition_words(each.before))}"
-    ),
+    "rule_order": _rule_order,
+    "include": _members,
+    "exclude": _members,
+    "condition": _changed(Wording.condition),
     "environment": _environment,
-    "approvals": lambda each: f"changes now need {each.after or 0} approvals",
-    "recording": lambda each: "what is recorded is another",
+    "approvals": lambda wording, made: wording.say(
+        "approvals", number=made.after or 0, environment=made.environment
+    ),
+    "recording": lambda wording, made: wording.say("recording", environment=made.environment),
 }

@@ -1,7 +1,10 @@
 """Targeting in plain words: what a condition asks, and who is served what."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
 
+from domain.languages import LANGUAGES
 from domain.targeting import (
     TARGETING_KEY,
     All,
@@ -27,153 +30,145 @@ from domain.targeting import (
 from domain.values import SCALE
 
 SHOWN = 5  # of a list; nobody reads the 10,000 subjects of a segment
-CODE_DEFAULT = "the code's own default"
-
-VERBS: Mapping[str, tuple[str, str]] = {
-    "equals": ("is", "is not"),
-    "in": ("is", "is not"),
-    "exists": ("is given", "is not given"),
-    "contains": ("contains", "does not contain"),
-    "starts_with": ("starts with", "does not start with"),
-    "ends_with": ("ends with", "does not end with"),
-    "matches": ("matches", "does not match"),
-    "in_cidr": ("is in network", "is not in network"),
-    "modulo": ("leaves, divided,", "does not leave, divided,"),
-    "is_a": ("is a", "is not a"),
-    "same_json": ("is", "is not"),
-    "text_lt": ("comes before", "does not come before"),
-    "text_le": ("is or comes before", "comes after"),
-    "text_gt": ("comes after", "does not come after"),
-    "text_ge": ("is or comes after", "comes before"),
-    "eq": ("=", "≠"),
-    "lt": ("<", "is not <"),
-    "le": ("≤", "is not ≤"),
-    "gt": (">", "is not >"),
-    "ge": ("≥", "is not ≥"),
-    "before": ("is before", "is not before"),
-    "after": ("is after", "is not after"),
-    "semver_eq": ("is version", "is not version"),
-    "semver_lt": ("is below version", "is not below version"),
-    "semver_le": ("is at most version", "is above version"),
-    "semver_gt": ("is above version", "is not above version"),
-    "semver_ge": ("is at least version", "is below version"),
-    "semver_tilde": ("is version ~", "is not version ~"),
-    "semver_caret": ("is version ^", "is not version ^"),
-}
-"""What an operator is called, and what it is called when it is negated."""
 
 
 def percent(part: int, of: int = SCALE) -> str:
     return f"{100 * part / of:.5g} %"
 
 
-def listed(items: Iterable[object], last: str = "or") -> str:
-    """`a, b or c`; of many the first ones, and how many more there are."""
-    texts = [str(item) for item in items]
-    if len(texts) > SHOWN:
-        return f"{', '.join(texts[:SHOWN])} {last} {len(texts) - SHOWN} more"
-    return f" {last} ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else "".join(texts)
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """In a language of LANGUAGES; what is somebody's own word stands between asterisks."""
+
+    language: str
+
+    def say(self, key: str, **values: object) -> str:
+        """Raises KeyError for a key that the language does not have."""
+        return LANGUAGES[self.language][key].format_map(values)
+
+    def says(self, key: str) -> bool:
+        return key in LANGUAGES[self.language]
+
+    def joined(self, texts: Iterable[str], how: str) -> str:
+        """`a and b and c`, and as `how` is "and" or "or"."""
+        found = list(texts)
+        return reduce(lambda first, last: self.say(how, first=first, last=last), found) if found else ""
+
+    def listed(self, items: Iterable[object], how: str = "or") -> str:
+        """`a, b or c`; of many the first ones, and how many more there are."""
+        texts = [str(item) for item in items]
+        if len(texts) > SHOWN:
+            texts[SHOWN:] = [self.say("more", number=len(texts) - SHOWN)]
+        return self.joined([", ".join(texts[:-1]), texts[-1]], how) if len(texts) > 1 else "".join(texts)
+
+    def named(self, names: Iterable[str], how: str = "or") -> str:
+        return self.listed((f"*{name}*" for name in names), how)
+
+    def condition(self, condition: Condition) -> str:  # noqa: C901, PLR0911 - one line for each kind is the table
+        match condition:
+            case All(all=parts):
+                return self._group(parts, "and") or self.say("always")
+            case Any_(any=parts):
+                return self._group(parts, "or") or self.say("never")
+            case Not(negated=part):
+                return self.say("not", condition=self.condition(part))
+            case Clause():
+                return self._clause(condition)
+            case InSegment(segment=segment):
+                return self.say("segment", segment=segment)
+            case FlagIs(flag=flag, variants=variants):
+                return self.say("flag", flag=flag, variants=self.named(variants))
+            case InBucket(bucket=gate):
+                return self._by(self.say("bucket", share=self._share(gate)), gate.by)
+            case Constant(constant=constant):
+                return self.say("always" if constant else "never")
+            case AnyElement(any_element=attribute, where=where):
+                return self.say("element", attribute=attribute, condition=self.condition(where))
+            case Unanswerable(unanswerable=why):
+                return self.say("unanswerable", why=why)
+
+    def _group(self, parts: Iterable[Condition], how: str) -> str:
+        return self.joined((self._within(part) for part in parts), how)
+
+    def _within(self, part: Condition) -> str:
+        text = self.condition(part)
+        return f"({text})" if isinstance(part, All | Any_) and len(_parts(part)) > 1 else text
+
+    def _clause(self, clause: Clause) -> str:
+        how = "is_not" if clause.negate else "is"
+        known = f"{how}.{clause.operator}"
+        return self.say(
+            known if self.says(known) else f"{how}.other",
+            attribute=clause.attribute,
+            operator=clause.operator,
+            values=self.listed(map(_value, clause.values)),
+        )
+
+    def _share(self, gate: Gate) -> str:
+        end = percent(gate.below, gate.steps)
+        if not gate.at_least:
+            return end
+        return self.say("range", start=percent(gate.at_least, gate.steps), end=end)
+
+    def _by(self, what: str, attribute: str) -> str:
+        return what if attribute == TARGETING_KEY else self.say("by", what=what, attribute=attribute)
+
+    def serve(self, serve: Serve) -> str:
+        match serve:
+            case ServeVariant(variant=variant):
+                return self.variant(variant)
+            case ServeSplit(split=split):
+                return self._split(split)
+            case ServeCodeDefault():
+                return self.say("code_default")
+            case Unanswerable():
+                return self.say("error")
+
+    def _split(self, split: Split) -> str:
+        shares = [
+            self.say("share", variant=name, share=percent(size, split.steps)) for name, size in _shares(split)
+        ]
+        text = self._by(", ".join(shares) or self.say("nothing"), split.by)
+        if split.coverage == SCALE:
+            return text
+        return self.say("covered", what=text, share=percent(split.coverage))
+
+    def variant(self, variant: str | None) -> str:
+        return self.say("code_default") if variant is None else f"*{variant}*"
+
+    def prerequisites(self, prerequisites: Iterable[Prerequisite]) -> str:
+        found = [
+            self.say("prerequisite", flag=each.flag, variants=self.named(each.variants))
+            for each in prerequisites
+        ]
+        return self.listed(found, "and") or self.say("no_prerequisite")
+
+    def targets(self, targets: Iterable[Target]) -> str:
+        return "; ".join(map(self._target, targets)) or self.say("no_target")
+
+    def _target(self, target: Target) -> str:
+        return self.say(
+            "target" if target.attribute == TARGETING_KEY else "target.by",
+            variant=target.variant,
+            attribute=target.attribute,
+            values=self.listed(target.values, "and"),
+        )
 
 
-def named(names: Iterable[str], last: str = "or") -> str:
-    return listed((f"*{name}*" for name in names), last)
-
-
-def condition_words(condition: Condition) -> str:  # noqa: C901, PLR0911 - one line for each kind is the table
-    match condition:
-        case All(all=parts):
-            return _group(parts, "and") or "always"
-        case Any_(any=parts):
-            return _group(parts, "or") or "never"
-        case Not(negated=part):
-            return f"not ({condition_words(part)})"
-        case Clause():
-            return _clause(condition)
-        case InSegment(segment=segment):
-            return f"in segment *{segment}*"
-        case FlagIs(flag=flag, variants=variants):
-            return f"flag *{flag}* serves {named(variants)}"
-        case InBucket(bucket=gate):
-            return _gate(gate)
-        case Constant(constant=constant):
-            return "always" if constant else "never"
-        case AnyElement(any_element=attribute, where=where):
-            return f"an element of {attribute} has: {condition_words(where)}"
-        case Unanswerable(unanswerable=why):
-            return f"nobody can tell ({why})"
-
-
-def _group(parts: Iterable[Condition], word: str) -> str:
-    words = [
-        (condition_words(part), isinstance(part, All | Any_) and len(_parts(part)) > 1) for part in parts
-    ]
-    return f" {word} ".join(f"({text})" if group else text for text, group in words)
+ENGLISH = Wording("en")
 
 
 def _parts(group: All | Any_) -> tuple[Condition, ...]:
     return group.all if isinstance(group, All) else group.any
 
 
-def _clause(clause: Clause) -> str:
-    verb = VERBS[clause.operator][clause.negate]
-    return f"{clause.attribute} {verb} {listed(map(_value, clause.values))}".rstrip()
+def _shares(split: Split) -> list[tuple[str, int]]:
+    if split.weights:
+        return [(name, weight) for name, weight in split.weights.items() if weight]
+    return [(each.variant, each.end - each.start) for each in split.ranges if each.end > each.start]
 
 
 def _value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"“{value}”" if isinstance(value, str) and (" " in value or not value) else str(value)
-
-
-def _gate(gate: Gate) -> str:
-    if gate.at_least:
-        share = f"{percent(gate.at_least, gate.steps)} to {percent(gate.below, gate.steps)}"
-    else:
-        share = percent(gate.below, gate.steps)
-    return f"among {share}{_by(gate.by)}"
-
-
-def _by(attribute: str) -> str:
-    return "" if attribute == TARGETING_KEY else f" by {attribute}"
-
-
-def serve_words(serve: Serve) -> str:
-    match serve:
-        case ServeVariant(variant=variant):
-            return f"*{variant}*"
-        case ServeSplit(split=split):
-            return _split(split)
-        case ServeCodeDefault():
-            return CODE_DEFAULT
-        case Unanswerable():
-            return "an error"
-
-
-def _split(split: Split) -> str:
-    if split.weights:
-        shares = [(name, weight) for name, weight in split.weights.items() if weight]
-    else:
-        shares = [(each.variant, each.end - each.start) for each in split.ranges if each.end > each.start]
-    text = (
-        ", ".join(f"*{name}* to {percent(share, split.steps)}" for name, share in shares) or "nobody anything"
-    )
-    covered = "" if split.coverage == SCALE else f", {percent(split.coverage)} of each"
-    return f"{text or 'nobody anything'}{_by(split.by)}{covered}"
-
-
-def variant_words(variant: str | None) -> str:
-    return CODE_DEFAULT if variant is None else f"*{variant}*"
-
-
-def prerequisites_words(prerequisites: Iterable[Prerequisite]) -> str:
-    found = [f"*{each.flag}* to be on and serve {named(each.variants)}" for each in prerequisites]
-    return listed(found, "and") or "no other flag"
-
-
-def targets_words(targets: Iterable[Target]) -> str:
-    found = [
-        f"*{each.variant}* to {'' if each.attribute == TARGETING_KEY else each.attribute + ' '}"
-        f"{listed(each.values, 'and')}"
-        for each in targets
-    ]
-    return "; ".join(found) or "nobody in particular"

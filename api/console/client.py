@@ -96,12 +96,13 @@ class Door:
 
 
 class Api:
-    """Asks as whoever is signed in. Raises Refused, and SignedOut."""
+    """Asks as whoever is signed in, in their language. Raises Refused, and SignedOut."""
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, session: Session) -> None:
+    def __init__(self, app: ASGIApp, sessions: Sessions, session: Session, language: str) -> None:
         self._app = app
         self._sessions = sessions
         self._session = session
+        self._language = language
 
     async def get(self, where: str, **query: Any) -> Any:
         """What is None or empty is left out of the query."""
@@ -120,6 +121,7 @@ class Api:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         credential = await self._credential()
+        headers = {"Accept-Language": self._language, **(headers or {})}
         try:
             return await _ask(
                 self._app, method, where, body=body, query=query, headers=headers, credential=credential

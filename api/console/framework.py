@@ -43,8 +43,8 @@ class Served:
     def __init__(self, api: ASGIApp, sessions: Sessions, door: Door, live: Live) -> None:
         self.api, self.sessions, self.door, self.live = api, sessions, door, live
 
-    def api_of(self, session: Session) -> Api:
-        return Api(self.api, self.sessions, session)
+    def api_of(self, session: Session, language: str) -> Api:
+        return Api(self.api, self.sessions, session, language)
 
 
 class WithNonce(BaseLoader):
@@ -122,7 +122,7 @@ async def _show(screens: Sequence[Screen], screen: Screen, request: Request) -> 
         response_timeout=BUILD_SECONDS,
         reconnect_timeout=AWAY_SECONDS,
     )
-    api, place = served.api_of(session), request.path_params
+    api, place = served.api_of(session, texts.language), request.path_params
     try:
         project, projects = await _project(api, place["project"])
         page = Page(

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 
 from api.console.wishes import LANGUAGE
+from api.languages import preferred
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "pt-BR": "Português (Brasil)"}
 """By the code that browsers ask with, and the name it has in itself. The first is for everybody else."""
@@ -41,24 +42,5 @@ def catalogue(language: str) -> Mapping[str, str]:
 
 def texts_for(request: Request) -> Texts:
     """What was chosen, else what the browser prefers of what there is."""
-    chosen = request.cookies.get(LANGUAGE, "")
-    return Texts(chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", "")))
-
-
-def preferred(accepted: str) -> str:
-    """Of an Accept-Language (RFC 9110, 12.5.4); `pt` and `pt-PT` are nearer to `pt-BR` than English is."""
-    wanted = sorted((_weighed(each) for each in accepted.split(",")), key=lambda each: -each[1])
-    for tag, weight in wanted:
-        exact = (each for each in LANGUAGES if each.lower() == tag)
-        near = (each for each in LANGUAGES if each.lower().split("-")[0] == tag.split("-")[0])
-        if weight > 0 and (found := next(exact, None) or next(near, None)):
-            return found
-    return DEFAULT
-
-
-def _weighed(accepted: str) -> tuple[str, float]:
-    tag, _, weight = accepted.partition(";")
-    try:
-        return tag.strip().lower(), float(weight.strip().removeprefix("q=") or 1)
-    except ValueError:
-        return tag.strip().lower(), 0.0
+    chosen, accepted = request.cookies.get(LANGUAGE, ""), request.headers.get("accept-language", "")
+    return Texts(chosen if chosen in LANGUAGES else preferred(accepted, LANGUAGES))

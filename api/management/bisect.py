@@ -12,7 +12,8 @@ from api.management.access import require
 from api.management.analytics import window
 from api.management.context import Read
 from api.management.evaluate import Answered, answered
-from api.management.history import HistoryEntry, entry_shape
+from api.management.history import HistoryEntry, told_entry
+from api.management.languages import WordingOf
 from api.management.moments import PastReader, position_of
 from api.management.recorded import RecordedIn, RecordsOf, samples
 from api.management.what_if_shapes import UndecidedShape, undecided_shape
@@ -21,6 +22,7 @@ from domain.evaluation import Evaluation
 from domain.project import require_environment
 from domain.roles import Permission
 from domain.values import FlagKey, Model, Slug
+from domain.wording import Wording
 from projections.audit_trail import entry_of
 from projections.influences import Influences
 from projections.origins import Turn, turns
@@ -76,7 +78,9 @@ class Bisection(BaseModel):
 
 
 @router.post("")
-def bisect(project: Slug, key: FlagKey, environment: Slug, body: Search, read: PastReader) -> Bisection:
+def bisect(
+    project: Slug, key: FlagKey, environment: Slug, body: Search, read: PastReader, wording: WordingOf
+) -> Bisection:
     """Every event between two moments after which the flag answered some of the contexts otherwise.
 
     Its own events, and those of the segments and prerequisites that it depended on then. To look at recorded
@@ -88,7 +92,9 @@ def bisect(project: Slug, key: FlagKey, environment: Slug, body: Search, read: P
     end = position_of(read.parts, project, body.end) if body.end else read.parts.store.head()
     sample = _sample(read, RecordsOf(project, environment, key), body)
     influences = Influences(read.parts.store, project, key, environment, end)
-    found = [_change(each, key, sample.asked) for each in turns(influences, sample.asked, after=start)]
+    found = [
+        _change(each, key, sample.asked, wording) for each in turns(influences, sample.asked, after=start)
+    ]
     return Bisection(
         start=start,
         end=end,
@@ -107,13 +113,13 @@ def _sample(read: Read, which: RecordsOf, body: Search) -> Sample:
     return list(samples(read, which, within, body.recorded.limit))[-1]
 
 
-def _change(turn: Turn, key: str, asked: Sequence[Asked]) -> Change:
+def _change(turn: Turn, key: str, asked: Sequence[Asked], wording: Wording) -> Change:
     changed = turn.changed()
     known = [(asked[place].evaluations, before, after) for place, before, after in turn.known()]
     (first, before, after), position = changed[0], turn.influence.recorded.position
     context = asked[first].context
     return Change(
-        entry=entry_shape(entry_of(turn.influence.recorded), turn.influence.differences),
+        entry=told_entry(entry_of(turn.influence.recorded), turn.influence.differences, wording),
         changed=sum(asked[place].evaluations for place, _, _ in changed),
         example=dict(context),
         before=answered(key, before, context, position - 1),

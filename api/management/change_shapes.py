@@ -14,6 +14,7 @@ from domain.change import Approval, Change, Status
 from domain.differences import Difference
 from domain.envelope import Recorded, Stream
 from domain.sentences import sentences
+from domain.wording import Wording
 
 Made = tuple[Stream, tuple[Difference, ...]]
 
@@ -112,14 +113,16 @@ def change_answer(folded: Folded) -> ChangeAnswer:
     return ChangeAnswer(**_fields(folded))
 
 
-def reviewed_change(folded: Folded, review: Review, done: Iterable[Made] = ()) -> ReviewedChange:
+def reviewed_change(
+    folded: Folded, review: Review, wording: Wording, done: Iterable[Made] = ()
+) -> ReviewedChange:
     return ReviewedChange(
         **{**_fields(folded), "required": review.required},
         commands=list(the_change(folded).commands),
-        effects=[_effect(each) for each in review.effects],
-        conflicts=[_conflict(*each) for each in review.conflicts],
+        effects=[_effect(each, wording) for each in review.effects],
+        conflicts=[_conflict(*each, wording) for each in review.conflicts],
         done=[
-            DoneShape(kind=stream.kind, key=stream.key, sentences=list(sentences(made)))
+            DoneShape(kind=stream.kind, key=stream.key, sentences=list(sentences(made, wording)))
             for stream, made in done
         ],
     )
@@ -150,20 +153,20 @@ def _said(approval: Approval) -> SaidShape:
     return SaidShape(by=approval.by, at=approval.at, comment=approval.comment)
 
 
-def _effect(effect: Effect) -> EffectShape:
+def _effect(effect: Effect, wording: Wording) -> EffectShape:
     return EffectShape(
         command=effect.command,
         kind=effect.about.kind,
         key=effect.about.key,
         events=[EventShape(**_event(decision)) for decision in effect.events],
-        sentences=list(sentences(effect.made)),
+        sentences=list(sentences(effect.made, wording)),
         before=effect.before,
         after=effect.after,
         refusal=effect.refusal,
     )
 
 
-def _conflict(recorded: Recorded, made: tuple[Difference, ...]) -> ConflictShape:
+def _conflict(recorded: Recorded, made: tuple[Difference, ...], wording: Wording) -> ConflictShape:
     return ConflictShape(
         **_event((recorded.stream, recorded.event)),
         by=recorded.stamp.by,
@@ -171,7 +174,7 @@ def _conflict(recorded: Recorded, made: tuple[Difference, ...]) -> ConflictShape
         reason=recorded.stamp.reason,
         version=recorded.version,
         position=recorded.position,
-        sentences=list(sentences(made)),
+        sentences=list(sentences(made, wording)),
     )
 
 

@@ -19,6 +19,7 @@ from api.management.change_shapes import (
     the_change,
 )
 from api.management.context import Giver, Lister, Reader, Write
+from api.management.languages import WordingOf
 from commands.change_models import (
     ApplyChange,
     ApproveChange,
@@ -120,14 +121,14 @@ def list_changes(
 
 
 @router.get("/{change}")
-def get_change(project: Slug, change: ChangeId, read: Reader) -> ReviewedChange:
+def get_change(project: Slug, change: ChangeId, read: Reader, wording: WordingOf) -> ReviewedChange:
     """With what it would do now and what stands against it, or what it did."""
     folded = read.one(change_stream(project, change), f"change '{change}' in project '{project}'")
     found = the_change(folded)
     if found.status in OPEN:
-        return reviewed_change(folded, read.parts.commands.review(found))
+        return reviewed_change(folded, read.parts.commands.review(found), wording)
     done = made_by_change(read.parts.store, project, change) if found.status == "applied" else ()
-    return reviewed_change(folded, Review([], [], found.required), done)
+    return reviewed_change(folded, Review([], [], found.required), wording, done)
 
 
 @router.post("/{change}/approve")

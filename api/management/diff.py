@@ -13,6 +13,7 @@ from api.management.bulk import Changed, changed_of
 from api.management.change_shapes import ChangeAnswer, change_answer
 from api.management.context import NoNul, Parts, Read, Reader, Write, Writer
 from api.management.history import DifferenceShape, difference_shape
+from api.management.languages import WordingOf
 from api.management.moments import At, position_of
 from commands.change_models import ProposeChange, Title
 from commands.models import ChangeTargeting, Command
@@ -27,9 +28,12 @@ from domain.roles import Permission
 from domain.segment import Segment
 from domain.sentences import sentences
 from domain.values import FlagKey, Model, Slug, Text, same
+from domain.wording import Wording
 from projections.past import Past
 
 router = APIRouter(prefix="/projects/{project}", tags=["history"], route_class=StrictRoute)
+
+Differences = tuple[Difference, ...]
 
 
 class Side(BaseModel):
@@ -72,7 +76,12 @@ def wanted(
 
 @router.get("/diff")
 def show_diff(
-    project: Slug, which: Annotated[Wanted, Depends(wanted)], read: Reader, at: At = "", to: At = ""
+    project: Slug,
+    which: Annotated[Wanted, Depends(wanted)],
+    read: Reader,
+    wording: WordingOf,
+    at: At = "",
+    to: At = "",
 ) -> Diff:
     """What differs between one environment at `at` and the same or another one at `to`; empty is now.
 
@@ -86,7 +95,7 @@ def show_diff(
     return Diff(
         one=Side(environment=which.environment, position=before.position),
         other=Side(environment=which.other, position=after.position),
-        things=list(_things(before, after, which)),
+        things=[differing(*each, wording) for each in _things(before, after, which)],
     )
 
 
@@ -98,21 +107,21 @@ def _position(parts: Parts, project: str, moment: str) -> int | None:
     return position_of(parts, project, moment) if moment else None
 
 
-def _things(before: Past, after: Past, which: Wanted) -> Iterator[Differing]:
+def _things(before: Past, after: Past, which: Wanted) -> Iterator[tuple[str, str, Differences]]:
     keys = [which.flag] if which.flag else sorted(after.flags)
     for key in keys:
         if key in after.flags and (found := _of_flags(before.flags.get(key), after.flags[key], which)):
-            yield differing("flag", key, found)
+            yield "flag", key, found
     if which.flag:
         return
     for key in sorted(after.segments):
         old, new = before.segments.get(key), after.segments[key]
         assert isinstance(new.state, Segment)
         if found := differences(old.state if old else None, new.state):  # type: ignore[arg-type]
-            yield differing("segment", key, found)
+            yield "segment", key, found
 
 
-def _of_flags(before: Folded | None, after: Folded, which: Wanted) -> tuple[Difference, ...]:
+def _of_flags(before: Folded | None, after: Folded, which: Wanted) -> Differences:
     old, new = before.state if before else None, after.state
     assert isinstance(new, Flag)
     if which.environment == which.other:
@@ -126,11 +135,11 @@ def _of_flags(before: Folded | None, after: Folded, which: Wanted) -> tuple[Diff
     )
 
 
-def differing(kind: str, key: str, found: tuple[Difference, ...]) -> Differing:
+def differing(kind: str, key: str, found: Differences, wording: Wording) -> Differing:
     return Differing(
         kind=kind,
         key=key,
-        sentences=list(sentences(found)),
+        sentences=list(sentences(found, wording)),
         differences=[difference_shape(each) for each in found],
     )
 
@@ -164,7 +173,7 @@ class Promoted(BaseModel):
 
 
 @router.post("/environments/{environment}/promote")
-def promote(project: Slug, environment: Slug, body: Promotion, write: Writer) -> Promoted:
+def promote(project: Slug, environment: Slug, body: Promotion, write: Writer, wording: WordingOf) -> Promoted:
     """Makes the targeting of this environment that of another one, as it is or once was, all at once."""
     require(write.who, Permission.READ, project, body.source)
     position = _position(write.parts, project, body.at)
@@ -179,7 +188,7 @@ def promote(project: Slug, environment: Slug, body: Promotion, write: Writer) ->
             " 'flags'"
         )
     answer = Promoted(
-        things=[_promoted(now, each) for each in commands],
+        things=[_promoted(now, each, wording) for each in commands],
         commands=[kept(each) for each in commands],
         changed=[],
         change=None,
@@ -191,12 +200,12 @@ def promote(project: Slug, environment: Slug, body: Promotion, write: Writer) ->
     return answer.model_copy(update={"changed": [changed_of(each) for each in write.give_all(commands)]})
 
 
-def _promoted(now: Past, command: ChangeTargeting) -> Differing:
+def _promoted(now: Past, command: ChangeTargeting, wording: Wording) -> Differing:
     flag = now.flags[command.flag].state
     assert isinstance(flag, Flag)
     before, environment = flag.targeting(command.environment), command.environment
     found = targeting_differences(before, command.targeting, environment)
-    return differing("flag", command.flag, tuple(found))
+    return differing("flag", command.flag, tuple(found), wording)
 
 
 def proposed(write: Write, project: str, proposal: Proposal, commands: Sequence[Command]) -> ChangeAnswer:

@@ -7,7 +7,8 @@ from pydantic import BaseModel, JsonValue
 
 from api.http import StrictRoute
 from api.management.evaluate import Answered, answered
-from api.management.history import HistoryEntry, entry_shape
+from api.management.history import HistoryEntry, told_entry
+from api.management.languages import WordingOf
 from api.management.moments import PastReader
 from domain.differences import What
 from domain.envelope import Recorded, flag_stream
@@ -18,6 +19,7 @@ from domain.ruleset import Document
 from domain.splitting import shares_of
 from domain.targeting import ServeSplit
 from domain.values import FlagKey, Model, Slug
+from domain.wording import Wording
 from projections.audit_trail import entry_of
 from projections.closure import Closure
 from projections.origins import blame
@@ -62,7 +64,9 @@ class Answer(Answered):
 
 
 @router.post("")
-def explain_evaluation(project: Slug, environment: Slug, body: Question, read: PastReader) -> Answer:
+def explain_evaluation(
+    project: Slug, environment: Slug, body: Question, read: PastReader, wording: WordingOf
+) -> Answer:
     """Evaluates one flag for a context, now or as it was then, step by step. Nothing is counted."""
     require_environment(read.project(project), environment)
     position = read.parts.store.head() if read.at is None else read.at
@@ -75,7 +79,7 @@ def explain_evaluation(project: Slug, environment: Slug, body: Question, read: P
         rules=found.rules,
         prerequisites=found.prerequisites,
         share=_share(closure.documents, body, found.result),
-        entry=_entry(history, environment, found.result),
+        entry=_entry(history, environment, found.result, wording),
     )
 
 
@@ -95,14 +99,16 @@ def _share(documents: Sequence[Document], body: Question, result: Evaluation) ->
     return BucketShare(by=serve.split.by, start=share.start, end=share.end, steps=serve.split.steps)
 
 
-def _entry(history: Sequence[Recorded], environment: str, result: Evaluation) -> HistoryEntry | None:
+def _entry(
+    history: Sequence[Recorded], environment: str, result: Evaluation, wording: Wording
+) -> HistoryEntry | None:
     if result.reason == "ERROR":
         return None
     what = DECIDING.get(result.why, "prerequisites")
     name = result.rule_id or ""
     return next(
         (
-            entry_shape(entry_of(part.recorded), part.differences)
+            told_entry(entry_of(part.recorded), part.differences, wording)
             for part in blame(history, environment)
             if (part.what, part.name) == (what, name)
         ),

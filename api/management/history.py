@@ -10,12 +10,14 @@ from pydantic_core import to_jsonable_python
 
 from api.http import StrictRoute
 from api.management.context import PAGE_LIMIT, NoNul, Parts, Read, Reader, wait_for
+from api.management.languages import WordingOf
 from domain.aggregates import EVOLVE
 from domain.differences import Difference, What, differences
 from domain.envelope import Stamp, Stream, flag_stream, segment_stream
 from domain.errors import NotFound
-from domain.sentences import sentences
+from domain.sentences import happening, sentences
 from domain.values import FlagKey, Slug
+from domain.wording import Wording
 from projections.audit_trail import Entry, Wanted, entry_of
 from projections.influences import Influences
 
@@ -43,8 +45,9 @@ class DifferenceShape(BaseModel):
 class HistoryEntry(BaseModel):
     """One event. `version` counts the changes of the one thing; `data` is what the event says.
 
-    `sentences` say in plain words what it made different, as `differences` do for machines; both are empty in
-    the history of a whole project, unless they were asked for, and for keys, webhooks, changes and plans.
+    `sentences` say in plain words what it made different, as `differences` do for machines, which keys,
+    webhooks, changes and plans have none of; both are empty in the history of a whole project, unless they
+    were asked for.
     """
 
     position: int
@@ -117,6 +120,7 @@ def project_history(
     project: Slug,
     which: Narrowing,
     read: Reader,
+    wording: WordingOf,
     kind: Kind | None = None,
     sentences: Annotated[
         bool, Query(description="say what each made different; reads the history of everything on the page")
@@ -124,7 +128,7 @@ def project_history(
 ) -> History:
     """Everything that happened in the project, its flags, segments and keys included."""
     read.project(project)
-    return history_of(read.parts, project, which, kind=kind or "", told=sentences)
+    return history_of(read.parts, project, which, kind=kind or "", wording=wording if sentences else None)
 
 
 @router.get("/flags/{key}/history")
@@ -133,6 +137,7 @@ def flag_history(
     key: FlagKey,
     which: Narrowing,
     read: Reader,
+    wording: WordingOf,
     closure: Annotated[
         bool,
         Query(description="all that could have changed its answers: segments and prerequisites too"),
@@ -141,14 +146,16 @@ def flag_history(
     """What happened to the flag, or with `closure` to its answers."""
     _there(read, flag_stream(project, key))
     if closure:
-        return closure_of(read.parts, project, key, which)
-    return history_of(read.parts, project, which, kind="flag", key=key, told=True)
+        return closure_of(read.parts, project, key, which, wording)
+    return history_of(read.parts, project, which, kind="flag", key=key, wording=wording)
 
 
 @router.get("/segments/{key}/history")
-def segment_history(project: Slug, key: FlagKey, which: Narrowing, read: Reader) -> History:
+def segment_history(
+    project: Slug, key: FlagKey, which: Narrowing, read: Reader, wording: WordingOf
+) -> History:
     _there(read, segment_stream(project, key))
-    return history_of(read.parts, project, which, kind="segment", key=key, told=True)
+    return history_of(read.parts, project, which, kind="segment", key=key, wording=wording)
 
 
 def _there(read: Read, stream: Stream) -> None:
@@ -158,26 +165,30 @@ def _there(read: Read, stream: Stream) -> None:
 
 
 def history_of(
-    parts: Parts, project: str, which: Narrowed, *, kind: str, key: str = "", told: bool = False
+    parts: Parts, project: str, which: Narrowed, *, kind: str, key: str = "", wording: Wording | None = None
 ) -> History:
+    """With what each made different where there is a language to say it in."""
     position = wait_for(parts, parts.audit, which.min_position)
     wanted = Wanted(
         project, kind, key, **which.model_dump(include={"environment", "actor", "start", "end", "before"})
     )
     entries = parts.audit.page(wanted, which.limit)
     older = entries[-1].position if len(entries) == which.limit else None
-    made = dict(_differences(parts, entries)) if told else {}
-    shapes = [entry_shape(entry, made.get(entry.position, ())) for entry in entries]
+    if wording is None:
+        shapes = [entry_shape(entry) for entry in entries]
+    else:
+        made = dict(_differences(parts, entries))
+        shapes = [told_entry(entry, made.get(entry.position, ()), wording) for entry in entries]
     return History(entries=shapes, next=older, position=position)
 
 
-def closure_of(parts: Parts, project: str, key: str, which: Narrowed) -> History:
+def closure_of(parts: Parts, project: str, key: str, which: Narrowed, wording: Wording) -> History:
     """Straight from the log, so never behind it."""
     head = parts.store.head()
     until = head if which.before is None else which.before - 1
     found = Influences(parts.store, project, key, which.environment, until).of_all_time()
     wanted = [each for each in reversed(found) if which.takes(each.recorded.stamp)]
-    page = [entry_shape(entry_of(each.recorded), each.differences) for each in wanted[: which.limit]]
+    page = [told_entry(entry_of(each.recorded), each.differences, wording) for each in wanted[: which.limit]]
     return History(entries=page, next=page[-1].position if len(wanted) > which.limit else None, position=head)
 
 
@@ -193,7 +204,7 @@ def _differences(parts: Parts, entries: Sequence[Entry]) -> Iterator[tuple[int, 
                 yield recorded.position, differences(before, state)
 
 
-def entry_shape(entry: Entry, made: Sequence[Difference] = ()) -> HistoryEntry:
+def entry_shape(entry: Entry) -> HistoryEntry:
     return HistoryEntry(
         position=entry.position,
         kind=entry.stream.kind,
@@ -205,9 +216,15 @@ def entry_shape(entry: Entry, made: Sequence[Difference] = ()) -> HistoryEntry:
         reason=entry.stamp.reason,
         request_id=entry.stamp.request,
         data=entry.data,
-        sentences=list(sentences(made)),
-        differences=[difference_shape(each) for each in made],
     )
+
+
+def told_entry(entry: Entry, made: Sequence[Difference], wording: Wording) -> HistoryEntry:
+    told = {
+        "sentences": list(sentences(made, wording) or happening(entry.event, wording)),
+        "differences": [difference_shape(each) for each in made],
+    }
+    return entry_shape(entry).model_copy(update=told)
 
 
 def difference_shape(difference: Difference) -> DifferenceShape:

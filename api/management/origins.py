@@ -7,12 +7,14 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from api.http import StrictRoute
-from api.management.history import HistoryEntry, entry_shape
+from api.management.history import HistoryEntry, told_entry
+from api.management.languages import WordingOf
 from api.management.moments import PastReader
 from domain.differences import What
 from domain.envelope import flag_stream
 from domain.project import require_environment
 from domain.values import FlagKey, Slug
+from domain.wording import Wording
 from projections.audit_trail import entry_of
 from projections.origins import Part, blame
 
@@ -39,19 +41,19 @@ class Blame(BaseModel):
 
 
 @router.get("/blame")
-def show_blame(project: Slug, key: FlagKey, environment: Slug, read: PastReader) -> Blame:
+def show_blame(project: Slug, key: FlagKey, environment: Slug, read: PastReader, wording: WordingOf) -> Blame:
     """Which event made each part of the targeting, and each variant, what it is, now or then."""
     require_environment(read.project(project), environment)
     folded = read.one(flag_stream(project, key), f"flag '{key}' in project '{project}'")
     history = read.parts.store.load(flag_stream(project, key), until=read.at)
-    parts = [_part(each) for each in blame(history, environment)]
+    parts = [_part(each, wording) for each in blame(history, environment)]
     return Blame(position=folded.position if read.at is None else read.at, parts=parts)
 
 
-def _part(part: Part) -> PartShape:
+def _part(part: Part, wording: Wording) -> PartShape:
     return PartShape(
         what=part.what,
         name=part.name,
         value=to_jsonable_python(part.value),
-        entry=entry_shape(entry_of(part.recorded), part.differences),
+        entry=told_entry(entry_of(part.recorded), part.differences, wording),
     )

@@ -14,6 +14,7 @@ from api.management.change_shapes import ChangeAnswer, change_answer
 from api.management.context import Giver, Write
 from api.management.diff import Differing, Proposal, differing, proposed
 from api.management.history import HistoryEntry, entry_shape
+from api.management.languages import WordingOf
 from commands.models import Command
 from commands.undoing import Clash, Undoing, undo_change, undo_event
 from commands.wire import ALLOWED, kept
@@ -23,6 +24,7 @@ from domain.envelope import Stream
 from domain.roles import Permission
 from domain.sentences import sentence
 from domain.values import Model, Slug
+from domain.wording import ENGLISH, Wording
 from projections.audit_trail import entry_of
 
 router = APIRouter(prefix="/projects/{project}", tags=["history"], route_class=StrictRoute)
@@ -72,7 +74,7 @@ class UndoAnswer(BaseModel):
 
 
 @router.post("/undo")
-def undo(project: Slug, body: Undo, write: Giver) -> UndoAnswer:
+def undo(project: Slug, body: Undo, write: Giver, wording: WordingOf) -> UndoAnswer:
     """Takes back what an event, or a change request, made different: what it was before, it is again.
 
     409 where later events touched the same place, which a preview shows.
@@ -83,8 +85,8 @@ def undo(project: Slug, body: Undo, write: Giver) -> UndoAnswer:
     for command in found.commands:
         require(write.who, _permission(command), project, getattr(command, "environment", ""))
     answer = UndoAnswer(
-        things=_things(found),
-        conflicts=[_conflict(each) for each in found.clashes],
+        things=_things(found, wording),
+        conflicts=[_conflict(each, wording) for each in found.clashes],
         commands=[kept(each) for each in found.commands],
         changed=[],
         change=None,
@@ -138,28 +140,32 @@ def _done(write: Write, project: str, body: Undo, found: Undoing) -> dict[str, A
     return {"change": proposed(write, project, body.propose, commands)}
 
 
-def _things(found: Undoing) -> list[Differing]:
+def _things(found: Undoing, wording: Wording) -> list[Differing]:
     by_stream: dict[Stream, list[Difference]] = {}
     for stream, difference in found.differences:
         by_stream.setdefault(stream, []).append(difference)
     return [
-        differing(stream.kind, stream.key or stream.project, tuple(made))
+        differing(stream.kind, stream.key or stream.project, tuple(made), wording)
         for stream, made in by_stream.items()
     ]
 
 
-def _conflict(clash: Clash) -> Conflict:
+def _conflict(clash: Clash, wording: Wording) -> Conflict:
     later = [entry_shape(entry_of(each)) for each in clash.later]
     stream = clash.stream
     return Conflict(
-        kind=stream.kind, key=stream.key or stream.project, sentence=sentence(clash.difference), later=later
+        kind=stream.kind,
+        key=stream.key or stream.project,
+        sentence=sentence(clash.difference, wording),
+        later=later,
     )
 
 
 def _refusal(clashes: tuple[Clash, ...]) -> str:
     first = clashes[0]
+    about = sentence(first.difference, ENGLISH)
     later = ", ".join(f"{each.position} by {each.stamp.by}" for each in first.later)
     return (
-        f"“{sentence(first.difference)}” cannot be taken back: the same was changed later ({later}); undo"
+        f"“{about}” cannot be taken back: the same was changed later ({later}); undo"
         ' that first, or send "partial": true to leave it'
     )

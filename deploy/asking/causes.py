@@ -13,19 +13,11 @@ from deploy.asking.screen import NOTE, TIME, Screen
 from deploy.asking.text import counted, plain, shares
 from deploy.told import Told
 from domain.targeting import Prerequisite, Rule, Serve, Target
-from domain.wording import (
-    CODE_DEFAULT,
-    condition_words,
-    named,
-    prerequisites_words,
-    serve_words,
-    targets_words,
-    variant_words,
-)
+from domain.wording import ENGLISH
 
 
 def _rule_words(rule: Rule) -> str:
-    return f"if {condition_words(rule.when)}, serve {serve_words(rule.serve)}"
+    return f"if {ENGLISH.condition(rule.when)}, serve {ENGLISH.serve(rule.serve)}"
 
 
 def _as(kind: Any, words: Callable[[Any], str]) -> Callable[[Any], str]:
@@ -35,12 +27,12 @@ def _as(kind: Any, words: Callable[[Any], str]) -> Callable[[Any], str]:
 
 PARTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "switch": ("switch", lambda value: "on" if value else "off"),
-    "off_variant": ("when off", variant_words),
-    "default": ("everybody else", _as(Serve, serve_words)),
-    "prerequisites": ("needs", _as(tuple[Prerequisite, ...], prerequisites_words)),
-    "targets": ("targets", _as(tuple[Target, ...], targets_words)),
+    "off_variant": ("when off", ENGLISH.variant),
+    "default": ("everybody else", _as(Serve, ENGLISH.serve)),
+    "prerequisites": ("needs", _as(tuple[Prerequisite, ...], ENGLISH.prerequisites)),
+    "targets": ("targets", _as(tuple[Target, ...], ENGLISH.targets)),
     "rule": ("rule", _as(Rule, _rule_words)),
-    "rule_order": ("order of rules", lambda value: named(value, "and")),
+    "rule_order": ("order of rules", lambda value: ENGLISH.named(value, "and")),
     "variant": ("variant", json.dumps),
 }
 """What each is called, and its value in words."""
@@ -138,7 +130,7 @@ def _answer(answered: Answer) -> str:
 
 def served(answered: Answer) -> str:
     """Which variant, and by what."""
-    return f"{answered['variant'] or CODE_DEFAULT} ({_by(answered)})"
+    return f"{answered['variant'] or ENGLISH.say('code_default')} ({_by(answered)})"
 
 
 def _by(answered: Answer) -> str:

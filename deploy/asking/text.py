@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from deploy.told import Told
-from domain.wording import CODE_DEFAULT, percent
+from domain.wording import ENGLISH, percent
 
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of what moves, colours or turns text round instead of being seen."""
@@ -53,4 +53,5 @@ def counted(number: int, what: str) -> str:
 def shares(found: Mapping[str, int]) -> str:
     """By variant; "" is the code's default."""
     total = sum(found.values())
-    return ", ".join(f"{name or CODE_DEFAULT} {percent(n, total)}" for name, n in sorted(found.items()))
+    code_default = ENGLISH.say("code_default")
+    return ", ".join(f"{name or code_default} {percent(n, total)}" for name, n in sorted(found.items()))

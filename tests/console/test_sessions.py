@@ -147,7 +147,7 @@ def test_what_is_about_to_end_is_renewed_once_however_many_ask(
     async def day() -> None:
         app = application()
         session = await _signed_in(sessions, Door(app, sessions))
-        api = Api(app, sessions, session)
+        api = Api(app, sessions, session, "en")
         for _ in range(3):
             before = session.credential
             clock.now += 541
@@ -165,7 +165,7 @@ def test_a_session_ends_with_what_it_asks_with(ana: Ana, sessions: Sessions, clo
     async def day() -> None:
         app = application()
         session = await _signed_in(sessions, Door(app, sessions))
-        api = Api(app, sessions, session)
+        api = Api(app, sessions, session, "en")
         await asyncio.to_thread(ana.change, disabled=True)
         with pytest.raises(SignedOut):
             await api.get(ME)

@@ -10,7 +10,7 @@ import pytest
 
 import api.console
 from api.console.screens import SCREENS
-from api.console.texts import DEFAULT, LANGUAGES, Texts, catalogue, preferred
+from api.console.texts import DEFAULT, LANGUAGES, Texts, catalogue
 
 HERE = Path(api.console.__file__).parent
 OTHERS = [each for each in LANGUAGES if each != DEFAULT]
@@ -78,24 +78,6 @@ def test_nothing_in_the_catalogue_is_said_nowhere() -> None:
     said = {re.sub(r"\.(one|other)$", "", key): key for key in catalogue(DEFAULT)}
     unused = [key for short, key in said.items() if not any(each.fullmatch(short) for each in texts)]
     assert unused == []
-
-
-@pytest.mark.parametrize(
-    ("accepted", "language"),
-    [
-        ("", "en"),
-        ("pt-BR,pt;q=0.9,en;q=0.8", "pt-BR"),
-        ("pt-PT", "pt-BR"),
-        ("de, pt;q=0.5, en;q=0.4", "pt-BR"),
-        ("de", "en"),
-        ("en-GB, pt-BR;q=0.9", "en"),
-        ("PT-br;q=1.0, en;q=0.9", "pt-BR"),
-        ("pt;q=0, de", "en"),
-        ("pt;q=much, *;q=0.1", "en"),
-    ],
-)
-def test_the_browsers_wishes_are_followed(accepted: str, language: str) -> None:
-    assert preferred(accepted) == language
 
 
 def test_numbers_are_written_and_counted_as_the_language_does() -> None:

@@ -219,6 +219,10 @@ class History:
         found = self._last.get(stream)
         return found.version if found else 0
 
+    def state(self, stream: Stream) -> Any:
+        found = self._last.get(stream)
+        return found.state if found else None
+
     def add(self, recorded: Recorded) -> None:
         self.log.append(recorded)
         self._last[recorded.stream] = fold(self._last.get(recorded.stream), recorded)

@@ -131,7 +131,7 @@ def test_the_history_of_a_project_says_what_each_event_made_different_where_it_i
     told = api.ask("GET", "/default/history?sentences=true").json()["entries"]
     assert [each["sentences"] for each in plain] == [[]] * len(told)
     assert [(each["kind"], each["sentences"]) for each in told[:4]] == [
-        ("key", []),
+        ("key", ["the key was made"]),
         ("flag", ["was turned on in production"]),
         ("segment", ["segment *beta* was made: always"]),
         ("flag", ["boolean flag *checkout* was made, with *on* and *off*"]),

@@ -23,7 +23,7 @@ from domain.segment import Segment, SegmentDefinition
 from domain.sentences import sentences
 from domain.targeting import Condition, Serve, Targeting
 from domain.values import FlagType
-from domain.wording import condition_words, listed, serve_words
+from domain.wording import ENGLISH
 
 CONDITION: TypeAdapter[Any] = TypeAdapter(Condition)
 SERVE: TypeAdapter[Any] = TypeAdapter(Serve)
@@ -54,7 +54,7 @@ PRO = {"attribute": "plan", "operator": "equals", "values": ["pro", "very big"],
     ],
 )  # fmt: skip
 def test_a_condition(condition: Any, words: str) -> None:
-    assert condition_words(CONDITION.validate_python(condition)) == words
+    assert ENGLISH.condition(CONDITION.validate_python(condition)) == words
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_condition(condition: Any, words: str) -> None:
     ],
 )  # fmt: skip
 def test_who_gets_what(serve: Any, words: str) -> None:
-    assert serve_words(SERVE.validate_python(serve)) == words
+    assert ENGLISH.serve(SERVE.validate_python(serve)) == words
 
 
 def targeting(**more: Any) -> Targeting:
@@ -115,7 +115,7 @@ def rule(rule_id: str, share: int = 10_000, when: Any = BRAZIL, name: str = "") 
 )  # fmt: skip
 def test_what_differs_between_two_targetings(before: Any, after: Any, told: list[str]) -> None:
     found = targeting_differences(targeting(**before), targeting(**after), "production")
-    assert list(sentences(found)) == told
+    assert list(sentences(found, ENGLISH)) == told
 
 
 def a_flag() -> Flag:
@@ -133,7 +133,7 @@ def a_flag() -> Flag:
 
 
 def told(before: Any, after: Any) -> list[str]:
-    return list(sentences(differences(before, after)))
+    return list(sentences(differences(before, after), ENGLISH))
 
 
 def test_what_differs_between_two_states_of_a_flag() -> None:
@@ -193,6 +193,6 @@ def test_what_differs_between_two_states_of_a_segment_and_of_a_project() -> None
 
 @given(st.lists(st.text(min_size=1, max_size=3)))
 def test_of_a_long_list_it_is_told_how_many_more_there_are(items: list[str]) -> None:
-    words = listed(items)
+    words = ENGLISH.listed(items)
     assert (f"or {len(items) - 5} more" in words) == (len(items) > 5)
     assert all(item in words for item in items[:5])
