@@ -32,10 +32,6 @@ from domain.values import SCALE
 SHOWN = 5  # of a list; nobody reads the 10,000 subjects of a segment
 
 
-def percent(part: int, of: int = SCALE) -> str:
-    return f"{100 * part / of:.5g} %"
-
-
 @dataclass(frozen=True, slots=True)
 class Wording:
     """In a language of LANGUAGES; what is somebody's own word stands between asterisks."""
@@ -45,6 +41,9 @@ class Wording:
     def say(self, key: str, **values: object) -> str:
         """Raises KeyError for a key that the language does not have."""
         return LANGUAGES[self.language][key].format_map(values)
+
+    def percent(self, part: int, of: int = SCALE) -> str:
+        return self.say("percent", number=f"{100 * part / of:.5g}".replace(".", self.say("point")))
 
     def says(self, key: str) -> bool:
         return key in LANGUAGES[self.language]
@@ -105,10 +104,10 @@ class Wording:
         )
 
     def _share(self, gate: Gate) -> str:
-        end = percent(gate.below, gate.steps)
+        end = self.percent(gate.below, gate.steps)
         if not gate.at_least:
             return end
-        return self.say("range", start=percent(gate.at_least, gate.steps), end=end)
+        return self.say("range", start=self.percent(gate.at_least, gate.steps), end=end)
 
     def _by(self, what: str, attribute: str) -> str:
         return what if attribute == TARGETING_KEY else self.say("by", what=what, attribute=attribute)
@@ -126,12 +125,13 @@ class Wording:
 
     def _split(self, split: Split) -> str:
         shares = [
-            self.say("share", variant=name, share=percent(size, split.steps)) for name, size in _shares(split)
+            self.say("share", variant=name, share=self.percent(size, split.steps))
+            for name, size in _shares(split)
         ]
         text = self._by(", ".join(shares) or self.say("nothing"), split.by)
         if split.coverage == SCALE:
             return text
-        return self.say("covered", what=text, share=percent(split.coverage))
+        return self.say("covered", what=text, share=self.percent(split.coverage))
 
     def variant(self, variant: str | None) -> str:
         return self.say("code_default") if variant is None else f"*{variant}*"

@@ -27,5 +27,10 @@ def percent(texts: Texts, share: float) -> str:
     return _written(texts, f"{share:.1%}")
 
 
+def weight(texts: Texts, percent: float, digits: int = 5) -> str:
+    """As exact as weights are, unless fewer digits are enough."""
+    return _written(texts, f"{percent:.{digits}g} %")
+
+
 def _written(texts: Texts, english: str) -> str:
     return english.translate(str.maketrans(",.", MARKS[texts.language]))

@@ -7,6 +7,7 @@ from string import Formatter
 from typing import Any
 
 from api.console.elements import tag
+from api.console.numbers import weight
 from api.console.texts import Texts, catalogue
 
 SHOWN = 5  # of a list; nobody reads more of one
@@ -47,8 +48,8 @@ def share_of(part: float, of: float = SCALE) -> float:
     return round(100 * part / of, 3)
 
 
-def percent(part: float, of: float = SCALE) -> str:
-    return f"{share_of(part, of):.5g} %"
+def percent(texts: Texts, part: float, of: float = SCALE) -> str:
+    return weight(texts, share_of(part, of))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,10 @@ class Words:
         gate = condition["bucket"]
         steps = gate.get("of") or (100 if gate.get("algorithm") == "sha1" else SCALE)
         first, last = gate.get("at_least", 0), gate["below"]
-        share: Pieces = (percent(last, steps),)
+        share: Pieces = (percent(self.texts, last, steps),)
         if first:
-            share = self.fill("words.range", first=percent(first, steps), last=percent(last, steps))
+            ends = {"first": percent(self.texts, first, steps), "last": percent(self.texts, last, steps)}
+            share = self.fill("words.range", **ends)
         return self.fill("words.bucket", share=share) + self._by(gate.get("by", TARGETING_KEY))
 
     def _by(self, attribute: str) -> Pieces:
@@ -133,13 +135,13 @@ class Words:
         shares = shares_of(split)
         served = self.listed(
             [
-                self.fill("words.share", variant=(Name(name),), share=f"{share:.5g} %")
+                self.fill("words.share", variant=(Name(name),), share=weight(self.texts, share))
                 for name, share in shares
             ],
             "words.and_last",
         )
         covered = split.get("coverage", SCALE)
-        within = () if covered == SCALE else self.fill("words.covered", share=percent(covered))
+        within = () if covered == SCALE else self.fill("words.covered", share=percent(self.texts, covered))
         return (served or self.fill("words.nothing")) + self._by(split.get("by", TARGETING_KEY)) + within
 
 

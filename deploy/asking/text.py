@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from deploy.told import Told
-from domain.wording import ENGLISH, percent
+from domain.wording import ENGLISH
 
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of what moves, colours or turns text round instead of being seen."""
@@ -54,4 +54,6 @@ def shares(found: Mapping[str, int]) -> str:
     """By variant; "" is the code's default."""
     total = sum(found.values())
     code_default = ENGLISH.say("code_default")
-    return ", ".join(f"{name or code_default} {percent(n, total)}" for name, n in sorted(found.items()))
+    return ", ".join(
+        f"{name or code_default} {ENGLISH.percent(n, total)}" for name, n in sorted(found.items())
+    )

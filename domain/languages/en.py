@@ -5,6 +5,8 @@ from collections.abc import Mapping
 EN: Mapping[str, str] = {
     "and": "{first} and {last}",
     "or": "{first} or {last}",
+    "point": ".",
+    "percent": "{number} %",
     "more": "{number} more",
     "always": "always",
     "never": "never",

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 PT_BR: Mapping[str, str] = {
     "and": "{first} e {last}",
     "or": "{first} ou {last}",
+    "point": ",",
+    "percent": "{number} %",
     "more": "mais {number}",
     "always": "sempre",
     "never": "nunca",

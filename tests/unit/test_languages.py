@@ -47,6 +47,11 @@ def test_names_stand_between_asterisks_in_every_language(language: str) -> None:
     }
 
 
+def test_shares_are_written_as_each_language_writes_numbers() -> None:
+    assert Wording("en").percent(12_500) == "12.5 %"
+    assert Wording("pt-BR").percent(12_500) == "12,5 %"
+
+
 @pytest.mark.parametrize("language", OTHERS)
 def test_everything_was_translated(language: str) -> None:
     ours, theirs = LANGUAGES[FIRST], LANGUAGES[language]

@@ -134,7 +134,7 @@ def _effect(page: Page, effect: Mapping[str, Any]) -> None:
         tag("p", page.t("change.nothing"), "quiet")
     steps = effect["command"].get("steps")
     if isinstance(steps, list) and len(steps) > 1:
-        shares = ", ".join(percent(each["weight"]) for each in steps)
+        shares = ", ".join(percent(page.texts, each["weight"]) for each in steps)
         tag("p", page.t("change.steps", shares=shares))
     with tag("details"):
         tag("summary", page.t("change.json"))

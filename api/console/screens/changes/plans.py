@@ -79,7 +79,7 @@ class PlanCard:
                 state = "now" if number == done else "taken" if number < done else "ahead"
                 current = "step" if number == done else None
                 with tag("li", classes=f"step {state}", aria_current=current):
-                    tag("span", percent(step["weight"]), "strong")
+                    tag("span", percent(page.texts, step["weight"]), "strong")
                     tag("span", page.t(f"plan.step.{state}"), "quiet")
                     if number == done + 1 and plan["due"]:
                         moment(plan["due"])

@@ -49,9 +49,9 @@ def _share(page: Page, found: Mapping[str, Any]) -> None:
     said = page.t(
         "explain.share",
         by=share["by"],
-        bucket=percent(bucket, steps),
-        start=percent(share["start"], steps),
-        end=percent(share["end"], steps),
+        bucket=percent(page.texts, bucket, steps),
+        start=percent(page.texts, share["start"], steps),
+        end=percent(page.texts, share["end"], steps),
         variant=found["variant"],
     )
     tag("p", said, dir="auto")

@@ -7,11 +7,12 @@ from nicegui.element import Element
 
 from api.console.client import Refused
 from api.console.elements import tag
-from api.console.numbers import number
+from api.console.numbers import number, weight
 from api.console.page import Page
 from api.console.screens.flag.serves import bar
 from api.console.words import Name, Words, show
 
+DIGITS = 3  # of a share
 MOST_MOVES = 6  # told one by one
 
 
@@ -83,7 +84,7 @@ def _today(page: Page, counts: Sequence[int], total: int) -> str:
     if not counts[0]:
         return page.t("flag.today_nobody")
     evaluations, subjects = (number(page.texts, count) for count in counts)
-    share = f"{100 * counts[0] / total:.3g} %"
+    share = weight(page.texts, 100 * counts[0] / total, DIGITS)
     return page.t("flag.today", evaluations=evaluations, subjects=subjects, share=share)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from nicegui.element import Element
 
 from api.console.elements import tag
+from api.console.numbers import weight
 from api.console.page import Page
 from api.console.screens.flag.draft import Json
 from api.console.screens.flag.fields import chosen_field, text_field
@@ -15,6 +16,7 @@ from api.console.words import SCALE, TARGETING_KEY, Words, plain, share_of, shar
 SPLIT, CODE_DEFAULT, KEPT = "split", "code_default", "kept"
 VARIANT = "variant "  # before a variant's name, so that one may be called "split"
 BAR_UNITS = 100  # the width of the bar's own picture: a unit is a percent
+DIGITS = 4  # of a share
 COLOURS = 8  # in the style sheet; more variants begin again
 
 Changed = Callable[[], Awaitable[None]]
@@ -31,7 +33,7 @@ def bar(page: Page, found: Sequence[tuple[str, float]], order: Sequence[str]) ->
     """`found` in percent; the colour of a variant is its place in `order`, and its name stands beside it."""
     if not found:
         return
-    label = ", ".join(f"{name} {share:.4g} %" for name, share in found)
+    label = ", ".join(f"{name} {weight(page.texts, share, DIGITS)}" for name, share in found)
     start = 0.0
     with tag(
         "svg",
@@ -49,7 +51,7 @@ def bar(page: Page, found: Sequence[tuple[str, float]], order: Sequence[str]) ->
             with tag("span", classes="mark"):
                 tag("span", classes=f"dot {colour(name, order)}", aria_hidden="true")
                 tag("bdi", name or page.t("flags.code_default"))
-                tag("span", f" {share:.4g} %")
+                tag("span", f" {weight(page.texts, share, DIGITS)}")
 
 
 def colour(name: str, order: Sequence[str]) -> str:
