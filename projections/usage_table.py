@@ -9,8 +9,8 @@
 The flag stands last in its key, and the variant in its own, so that whatever letters they hold no two keys
 are the same. `counts` is all that the evaluator counted in that minute so far: a row replaces its elders, and
 nothing is ever added up in the item. The table holds more, whose keys no flag can have since a slug does not
-begin with "@": marks.py, flag_index.py, subjects_table.py and forgotten.py. Hours are added up in
-compaction.py before the minutes expire.
+begin with "@": marks.py, flag_index.py, subjects_table.py, forgotten.py and dropped_table.py. Hours are added
+up in compaction.py before the minutes expire.
 """
 
 from collections.abc import Iterable, Iterator

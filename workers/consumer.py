@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from domain.values import Model, Slug
 from projections.aws import VISIBILITY_SECONDS, Queue
+from projections.dropped_table import Dropped, Second
 from projections.item_writes import Throttled
 from projections.original_table import OriginalEvent
 from projections.records_table import Record, oldest_kept
@@ -53,9 +54,14 @@ class Evaluations(Model):
     producer: Producer
     counts: tuple[tuple[Slug, Slug, FlagAsked, Minute, Natural, dict[Outcome, Natural]], ...]
     records: tuple[Record, ...]
+    dropped: tuple[Natural, Natural, Natural, Second, Second] | None = None
 
     def count_rows(self) -> list[CountRow]:
         return [CountRow(self.producer, *row) for row in self.counts]
+
+    def drops(self) -> list[Dropped]:
+        """One, or none."""
+        return [Dropped(self.producer, *self.dropped)] if self.dropped else []
 
 
 FIELDS = {*Evaluations.model_fields, *OriginalMessage.model_fields}
@@ -67,6 +73,7 @@ class Received(NamedTuple):
     counts: Sequence[CountRow]
     records: Sequence[Record]
     originals: Sequence[OriginalEvent] = ()
+    dropped: Sequence[Dropped] = ()
     trace: str = ""
 
 
@@ -220,7 +227,8 @@ class Consumer:
         counts = newest(row for message in messages for row in message.counts)
         records = [record for message in messages for record in message.records]
         originals = [event for message in messages for event in message.originals]
-        self._store.write(Batch(counts, records, originals))
+        dropped = last_told(told for message in messages for told in message.dropped)
+        self._store.write(Batch(counts, records, originals, dropped))
         self.counts_written += len(counts)
         self.records_written += len(records)
 
@@ -252,7 +260,7 @@ def parse(message: "MessageTypeDef") -> Received:
         counts, records = original.count_rows(event_id), original.records(event_id)
         return Received(id_, receipt, counts, records, [original.event(event_id)])
     trace = _attribute(message, TRACE_ATTRIBUTE)
-    return Received(id_, receipt, ours.count_rows(), ours.records, trace=trace)
+    return Received(id_, receipt, ours.count_rows(), ours.records, dropped=ours.drops(), trace=trace)
 
 
 def first_id(message: "MessageTypeDef") -> str:
@@ -273,6 +281,11 @@ def newest(rows: Iterable[CountRow]) -> list[CountRow]:
         if key not in best or best[key].seq < row.seq:
             best[key] = row
     return list(best.values())
+
+
+def last_told(dropped: Iterable[Dropped]) -> list[Dropped]:
+    """What each producer told with its highest `seq`."""
+    return list({each.producer: each for each in sorted(dropped, key=lambda told: told.seq)}.values())
 
 
 def _is_refusal(problem: Exception) -> bool:

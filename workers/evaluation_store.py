@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from projections.dropped_table import Dropped, DroppedTable
 from projections.flag_index import FlagIndex
 from projections.forgotten import READ_AGAIN_SECONDS, Forgotten
 from projections.item_writes import Items
@@ -35,17 +36,19 @@ class Tables:
         self.usage = UsageTable(dynamodb, usage_table)
         self.marks = Marks(self.usage_items, clock)
         self.index = FlagIndex(dynamodb, usage_table)
+        self.dropped = DroppedTable(dynamodb, usage_table)
         self.forgotten = Forgotten(dynamodb, usage_table, read_again_seconds=read_again_seconds)
         self.records = RecordsTable(dynamodb, records_table)
         self.original = OriginalTable(dynamodb, original_table) if original_table else None
 
 
 class Batch(NamedTuple):
-    """Of `counts` the newest only; see `newest`."""
+    """Of `counts` and `dropped` the newest only; see `newest` and `last_told`."""
 
     counts: Sequence[CountRow]
     records: Sequence[Record]
     originals: Sequence[OriginalEvent] = ()
+    dropped: Sequence[Dropped] = ()
 
 
 class EvaluationStore:
@@ -65,6 +68,7 @@ class EvaluationStore:
         tables.usage.put(batch.counts)
         tables.marks.after(hours)
         tables.index.add(batch.counts)
+        tables.dropped.put(batch.dropped)
         records = tables.forgotten.without(batch.records)
         tables.records.put(records)
         self._sketches.add(records)

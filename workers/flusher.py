@@ -123,7 +123,8 @@ class Flusher:
     def _send_counts(self, outgoing: Outgoing) -> bool:
         open_from = self._counting.minute if outgoing is self._own else outgoing.open_from
         rows = outgoing.count_rows(open_from)
-        messages = pack(outgoing.home.producer, rows, [], self._max_batch_bytes)
+        counts = pack(outgoing.home.producer, rows, [], self._max_batch_bytes)
+        messages = [*counts, *outgoing.drops.messages()]
         return self.sender.send(messages, lambda: outgoing.counts_taken(open_from))
 
     def _send_records(self, outgoing: Outgoing) -> bool:

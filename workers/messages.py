@@ -12,6 +12,15 @@ minute so far by `REASON/variant`; the row with the highest seq is right, so one
 changes nothing. Flag "" stands for the whole environment, whose outcomes are `REASON/`. A flag that does not
 exist is counted under the name that was asked for; names beyond a limit are counted under "/".
 
+Some messages tell what the producer had no room for:
+
+    {"v": 1, "kind": "evaluations", "producer": "5f0c9a7e41d2b386", "counts": [], "records": [],
+     "dropped": [13, 311, 1042, 1793800000, 1793800042]}
+
+These are seq, evaluations not counted and single ones not recorded, both since the producer began, and when
+the first and the last were noted, in seconds since 1970. Here too the highest seq is right. They are told
+when they have changed, without counts and records: a consumer that knows no `dropped` refuses the message.
+
 A record is event id, project, environment, flag, variant, reason, subject or null, position, milliseconds
 since 1970, and the recordable attributes of the context.
 """
@@ -19,6 +28,8 @@ since 1970, and the recordable attributes of the context.
 from collections.abc import Iterable, Iterator
 
 import orjson
+
+from projections.dropped_table import Dropped
 
 VERSION = 1
 KIND = "evaluations"
@@ -35,9 +46,15 @@ def pack(producer: str, counts: Iterable[bytes], records: Iterable[bytes], max_b
         yield _message(producer, [], rows)
 
 
-def _message(producer: str, counts: list[bytes], records: list[bytes]) -> bytes:
+def pack_dropped(dropped: Dropped) -> bytes:
+    """A message of its own."""
+    producer, *numbers = dropped
+    return _message(producer, [], [], b',"dropped":' + orjson.dumps(numbers))
+
+
+def _message(producer: str, counts: list[bytes], records: list[bytes], more: bytes = b"") -> bytes:
     head = b'{"v":%d,"kind":"%s","producer":%s' % (VERSION, KIND.encode(), orjson.dumps(producer))
-    return head + b',"counts":[%s],"records":[%s]}' % (b",".join(counts), b",".join(records))
+    return head + b',"counts":[%s],"records":[%s]%s}' % (b",".join(counts), b",".join(records), more)
 
 
 def chunks(rows: Iterable[bytes], most: int, max_bytes: int) -> Iterator[list[bytes]]:

@@ -5,6 +5,7 @@ from math import inf
 from typing import Protocol
 
 from workers.count_rows import CountRows
+from workers.drops import Drops
 from workers.records_log import Batch, KeptRecords
 from workers.spool import Home
 from workers.tally import Counter
@@ -28,6 +29,7 @@ class Outgoing:
         self.home = home
         self.minutes = minutes
         self.records = KeptRecords(home.path, home.producer)
+        self.drops = Drops(home)
         self.open_from = inf  # the minute from which on minutes are not to be taken for ended
         self.evaluations_sent = 0  # their counts
         self.slots_released = 0
@@ -51,7 +53,8 @@ class Outgoing:
         return rows
 
     def counts_taken(self, open_from: float) -> None:
-        """SQS has those rows: nothing more will come of minutes that had ended."""
+        """SQS has those rows, and the drops: nothing more will come of minutes that had ended."""
+        self.drops.taken()
         self.evaluations_sent = self._gone + sum(each.total for each in self._rows.values())
         for number in [each for each in self._rows if each < open_from]:
             minute = self.minutes[number]
@@ -62,9 +65,11 @@ class Outgoing:
             del self.minutes[number]
 
     def is_done(self) -> bool:
-        """Whether everything was sent."""
-        return self.recorded() == self.evaluations_sent and not any(
-            batch.rows for batch in self.records.batches()
+        """Whether everything was sent, and all drops told."""
+        return (
+            self.recorded() == self.evaluations_sent
+            and self.drops.are_told()
+            and not any(batch.rows for batch in self.records.batches())
         )
 
     def records_taken(self, batch: Batch) -> None:

@@ -4,6 +4,7 @@
     5f0c9a7e41d2b386/             of that producer
         state                     locked while somebody works on the directory; numbers of 64 bits, see below
         dropped                   how many counts, and how many records, there was no room for
+        told                      when that first and last was another number, and what SQS was told last
         1b7e0d1f5c6a4f02.dropped  the same of a producer whose directory was worked off
         29896666.names  .counts   see minute_counts.py
         7.records                 see records_log.py
@@ -28,9 +29,10 @@ from pydantic import TypeAdapter, ValidationError
 from projections.usage_table import Producer
 from workers.mapped import WORD_BYTES, words
 
-STATE, DROPPED, SET_ASIDE = "state", "dropped", "set aside"
+STATE, DROPPED, TOLD, SET_ASIDE = "state", "dropped", "told", "set aside"
 STATE_WORDS = 32 * 1024  # 256 KiB
 DROPPED_COUNTS, DROPPED_RECORDS = 0, 1
+FIRST_DROP, LAST_DROP, TOLD_COUNTS, TOLD_RECORDS = 0, 1, 2, 3  # words of `told`
 
 # Words of `state`. From MARKED on: the evaluation that is being answered.
 SEQ, MARKED, MINUTE, SEGMENT, SEGMENT_END, ID_LENGTH, ID, DROPS, SLOTS = 0, 1, 2, 3, 4, 5, 6, 14, 16
@@ -66,6 +68,7 @@ class Home:
         self.producer = path.name
         self.state = words(path / STATE, STATE_WORDS)
         self.dropped = words(path / DROPPED, 2)
+        self.told = words(path / TOLD, 4)
         self._lock = lock
         self._id = memoryview(self.state).cast("B")[ID * WORD_BYTES : DROPS * WORD_BYTES]
 
@@ -73,6 +76,18 @@ class Home:
         """Higher than any that was sent, even if this process ends now."""
         self.state[SEQ] += 1
         return self.state[SEQ]
+
+    def drops(self) -> tuple[int, int]:
+        """Counts and records."""
+        return self.dropped[DROPPED_COUNTS], self.dropped[DROPPED_RECORDS]
+
+    def note_told(self, drops: tuple[int, int], now: int) -> None:
+        """Before they are; `now` is in seconds since 1970. What is told again keeps its times."""
+        told = self.told
+        if (told[TOLD_COUNTS], told[TOLD_RECORDS]) != drops:
+            told[FIRST_DROP] = told[FIRST_DROP] or now
+            told[LAST_DROP] = now
+            told[TOLD_COUNTS], told[TOLD_RECORDS] = drops
 
     def mark(
         self,
@@ -106,9 +121,11 @@ class Home:
         return Mark(request_id, state[MINUTE], slots, before, dropped, state[SEGMENT], state[SEGMENT_END])
 
     def inherit(self, dead: "Home") -> None:
-        """What it dropped; each step is one that is done or not, so that nothing is told of twice."""
+        """What it dropped, which SQS was told under its name; each step is one that is done or not, so that
+        nothing is told of twice, here or there."""
         for file in dead.path.glob(f"*.{DROPPED}"):
             file.rename(self.path / file.name)
+        (dead.path / TOLD).unlink()  # first: without its drops it would say that they are none now
         if any(dead.dropped):  # else it may have been inherited already, by one that has ended since
             (dead.path / DROPPED).rename(self.path / f"{dead.producer}.{DROPPED}")
 

@@ -1,5 +1,6 @@
 """Routes for whoever runs the installation: what answers, how far each model is, and whether it is right."""
 
+import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from redis import RedisError
 from api.http import StrictRoute
 from api.management.access import permitted
 from api.management.context import PartsOf
+from api.management.health_dropped import DroppedShape, dropped_shape
 from api.management.health_parts import Health
 from commands.event_store import StoreUnavailable
 from domain.errors import WrongStatus
@@ -90,8 +92,7 @@ class QueueShape(BaseModel):
 class HealthAnswer(BaseModel):
     """What cannot be told while a service is away is null; `services` says which and what to do.
 
-    What evaluators had to drop is theirs to tell: `togglemaster_evaluations_dropped_counts_total` and
-    `togglemaster_evaluations_dropped_records_total` of their metrics.
+    `dropped` is what evaluators had no room for, as they told SQS, and consumers stored, since.
     """
 
     services: list[ServiceShape]
@@ -99,6 +100,7 @@ class HealthAnswer(BaseModel):
     ruleset: RulesetShape | None
     views: list[ViewShape] | None
     queue: QueueShape | None
+    dropped: DroppedShape | None
 
 
 class DriftShape(BaseModel):
@@ -122,13 +124,14 @@ class Verification(BaseModel):
 
 @router.get("")
 def show_health(_: Everything, parts: PartsOf) -> HealthAnswer:
-    """Whether each service answers, how far each model is behind the log, and how long the queue is."""
+    """Whether each service answers, how far each model is behind the log, how long the queue is, and what
+    evaluators dropped."""
     health = parts.health
     asked: dict[Service, Callable[[], Any]] = {
         "postgresql": lambda: (health.log.head(), _views(health)),
         "redis": health.rulesets.live,
         "sqs": lambda: _queue(health),
-        "dynamodb": lambda: _tables(health),
+        "dynamodb": lambda: _dropped(health),
     }
     found = dict(zip(asked, at_once(_answer, asked.values()), strict=True))
     services = [_service(name, answer) for name, (answer, _) in found.items()]
@@ -141,6 +144,7 @@ def show_health(_: Everything, parts: PartsOf) -> HealthAnswer:
         ruleset=_ruleset(status) if status else None,
         views=views,
         queue=found["sqs"][1],
+        dropped=found["dynamodb"][1],
     )
 
 
@@ -225,7 +229,8 @@ def _queue(health: Health) -> QueueShape:
     return QueueShape(name=queue.name, waiting=queue.messages(), dead=dead_queue(queue).messages())
 
 
-def _tables(health: Health) -> None:
-    """Whether they are there."""
+def _dropped(health: Health) -> DroppedShape:
+    """Fails where a table is not there, too."""
     for table in health.tables:
         health.dynamodb.describe_table(TableName=table)
+    return dropped_shape(health.dropped.lately(time.time()))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from commands.event_store import EventStore
 from projections.aws import Queue
+from projections.dropped_table import DroppedTable
 from projections.postgres_views import PostgresView
 from projections.ruleset_store import RulesetStore
 
@@ -26,4 +27,5 @@ class Health:
     queue: Callable[[], Queue]
     dynamodb: "DynamoDBClient"
     tables: tuple[str, ...]
+    dropped: DroppedTable
     verifying: Lock = field(default_factory=Lock)

@@ -27,6 +27,7 @@ from deploy.traced_commands import TracedEventStore, traced_commands
 from projections.audit_trail import AuditTrail
 from projections.aws import Queue, dynamodb_client, sqs_client
 from projections.catalogue import Catalogue
+from projections.dropped_table import DroppedTable
 from projections.fold_snapshots import FoldSnapshots
 from projections.keys_used import KeysUsed
 from projections.past import Pasts
@@ -112,6 +113,7 @@ def original(settings: Settings, found: Parts) -> Original:
 
 
 def health(settings: Settings, store: EventStore, views: tuple[PostgresView, ...]) -> Health:
+    dynamodb = dynamodb_client(settings.aws_endpoint_url, settings.aws_region)
     return Health(
         log=store,
         patient_log=partial(EventStore, settings.postgres_url, PATIENCE_SECONDS),
@@ -120,8 +122,9 @@ def health(settings: Settings, store: EventStore, views: tuple[PostgresView, ...
         queue=cache(
             lambda: Queue(sqs_client(settings.aws_endpoint_url, settings.aws_region), settings.queue_name)
         ),
-        dynamodb=dynamodb_client(settings.aws_endpoint_url, settings.aws_region),
+        dynamodb=dynamodb,
         tables=(settings.usage_table, settings.records_table),
+        dropped=DroppedTable(dynamodb, settings.usage_table),
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,6 +11,9 @@ from playwright.sync_api import Browser, Locator, expect
 from redis import Redis
 
 from deploy.embedded import Stack, free_port
+from projections.aws import dynamodb_client
+from projections.dropped_table import Dropped, DroppedTable
+from projections.item_writes import Items
 from tests.conftest import open_directory
 from tests.console.conftest import PATIENCE_MS, Visit
 from tests.console.site import Site, running
@@ -36,6 +40,9 @@ def test_all_answers_nothing_lags_and_what_is_served_is_what_the_log_says(
     expect(served.get_by_role("definition").nth(3)).to_have_text("0")
     expect(part(visitor, "Lists and history")).to_contain_text("Up to date with the log")
     expect(part(visitor, "Evaluations on their way")).to_contain_text("No message was given up")
+    dropped = part(visitor, "Dropped by evaluators")
+    expect(dropped).to_contain_text("Nothing was dropped in the last 30 days")
+    expect(dropped.get_by_role("definition")).to_have_text(["0", "0"])
     visitor.page.get_by_role("button", name="Verify").click()
     expect(served).to_contain_text(AGREES)
 
@@ -62,6 +69,35 @@ def test_a_document_that_is_not_what_the_log_says_is_named(
             redis.hset(documents, "flag/checkout", there)
     visitor.page.get_by_role("button", name="Verify").click()
     expect(part(visitor, "What evaluators serve")).to_contain_text(AGREES)
+
+
+@pytest.fixture
+def dropped(site: Site) -> Iterator[list[Dropped]]:
+    """As consumers store what twelve evaluators told; other tests find nothing of it."""
+    now = int(time.time())
+    told = [Dropped(f"eu-{n:02}", 9, 1_000 * n, n, now - 3_600, now - n) for n in range(1, 13)]
+    client = dynamodb_client(site.environment["TOGGLEMASTER_AWS_ENDPOINT_URL"], "us-east-1")
+    table = site.environment["TOGGLEMASTER_USAGE_TABLE"]
+    DroppedTable(client, table).put(told)
+    yield told
+    keys = [{"part": {"S": "@dropped"}, "place": {"S": each.producer}} for each in told]
+    Items(client, table).delete(keys)
+    client.close()
+
+
+def test_what_evaluators_dropped_is_shown_with_who_and_what_to_do(
+    site: Site, visitor: Visitor, dropped: list[Dropped]
+) -> None:
+    visitor.visit(site.project(), "health")
+    shown = part(visitor, "Dropped by evaluators")
+    expect(shown).to_contain_text("Evaluators had no room for something in the last 30 days")
+    expect(shown).to_contain_text("TOGGLEMASTER_SPOOL_COUNTERS lets more of them wait")
+    expect(shown.get_by_role("definition")).to_have_text(["78,000", "78"])
+    expect(shown.get_by_role("listitem")).to_have_count(10)
+    expect(shown.get_by_role("listitem").first).to_contain_text("eu-01")
+    expect(shown.get_by_role("listitem").first).to_contain_text("1,000 not counted, 1 not recorded")
+    expect(shown).to_contain_text("2 more evaluators dropped something before these")
+    assert visitor.violations() == []
 
 
 @pytest.fixture
@@ -107,3 +143,5 @@ def test_it_speaks_portuguese(site: Site, visit: Visit) -> None:
     ana = visit("pt-BR").enter()
     ana.visit(site.project(), "health")
     expect(part(ana, "O que responde")).to_contain_text("PostgreSQL (registro) responde")
+    nothing = "Nada foi descartado nos últimos 30 dias"
+    expect(part(ana, "Descartado pelos avaliadores")).to_contain_text(nothing)

@@ -26,6 +26,7 @@ from deploy.embedded import Part, free_port, start_aws, start_valkey, stop
 from domain.access import digest
 from projections.aws import Queue, create_queue, create_tables, dynamodb_client, sqs_client
 from projections.documents import ENVIRONMENTS, KEYS, Documents, KeyDocument, Place
+from projections.dropped_table import DroppedTable
 from projections.ruleset_store import LIVE, RulesetStore
 from projections.usage_table import UsageTable
 from tests.conftest import open_directory
@@ -79,6 +80,7 @@ class World:
         create_queue(self.sqs, DELIVERED)
         create_tables(dynamodb, USAGE, RECORDS)
         self.usage = UsageTable(dynamodb, USAGE)
+        self.dropped = DroppedTable(dynamodb, USAGE)
         self._fill()
 
     def _fill(self) -> None:
@@ -315,6 +317,7 @@ def test_without_sqs_for_longer_than_the_spool_holds_what_was_served_is_counted_
     served = sum(received.answers.values())
     flags = [*(flag_key(number) for number in range(FLAGS)), NO_FLAG]
     counted = sum(world.counted(flag).total() for flag in flags)
+    (told,) = world.dropped.lately(time.time())
     tell(
         "SQS away for longer than the spool holds",
         served=served,
@@ -327,6 +330,7 @@ def test_without_sqs_for_longer_than_the_spool_holds_what_was_served_is_counted_
     assert dropped_records > 0
     assert counted > 0
     assert served == counted + dropped
+    assert (told.counts, told.records) == (dropped, dropped_records)
 
 
 def is_answering(world: World) -> bool:

@@ -206,6 +206,7 @@ def test_every_answer_is_counted_and_recorded_once(
         "queue_name": queue,
         "port": str(port),
         "spool_dir": str(directory / "spool"),
+        "copy_dir": str(directory / "copies"),  # no projector confirms the ruleset; a copy serves at once
         "records": "all",
         "flush_seconds": "0.1",
         "log_level": "warning",

@@ -93,6 +93,12 @@ class Analytics:
             self.sqs.send_message(QueueUrl=self.queue.url, MessageBody=body)["MessageId"] for body in bodies
         ]
 
+    def is_empty(self) -> bool:
+        """Whether no message waits in the queue, or is with a consumer."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.sqs.get_queue_attributes(QueueUrl=self.queue.url, AttributeNames=names)["Attributes"]  # type: ignore[arg-type]
+        return not sum(map(int, found.values()))
+
     def items(self, table: str, *, without: tuple[str, ...] = ()) -> dict[tuple[str, ...], dict[str, Any]]:
         """All there are, by their keys."""
         found = self.dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]

@@ -1,7 +1,9 @@
 """What the management API tells of the installation itself, on real parts."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from deploy.processes.management import parts
 from deploy.processes.setup import set_up, set_up_postgres
 from deploy.settings import Settings
 from projections.aws import dead_queue
+from projections.dropped_table import SHOWN_DAYS, Dropped
+from projections.item_writes import Items
 from projections.rebuild import rebuild
 from projections.ruleset_store import RulesetStore
 from tests.integration.analytics import eventually
@@ -73,6 +77,48 @@ def test_all_is_told_of_an_installation_that_is_well(whole: Management) -> None:
     assert ruleset["frozen"] == []
     assert {each["lag"] for each in found["views"]} == {0}
     assert found["queue"] == {"name": "health", "waiting": 0, "dead": 0}
+    nothing: dict[str, Any] = {"days": 30, "counts": 0, "records": 0, "producers": [], "more": 0}
+    assert found["dropped"] == nothing | dict.fromkeys(("since", "last", "to_do"))
+
+
+def test_what_evaluators_dropped_is_told_with_who_when_and_what_to_do(whole: Management) -> None:
+    now = int(time.time())
+    told = [Dropped(f"eu-{n:02}", 9, n, 10 * n, now - 100 - n, now - n) for n in range(1, 13)]
+    forgotten = Dropped("long-ago", 9, 1, 1, now - 10**7, now - 24 * 3_600 * SHOWN_DAYS - 1)
+    table = whole.parts.health.dropped
+    table.put([*told, forgotten])
+    try:
+        found = health(whole)["dropped"]
+    finally:
+        keys = [{"part": {"S": "@dropped"}, "place": {"S": each.producer}} for each in (*told, forgotten)]
+        Items(whole.parts.health.dynamodb, "health-usage").delete(keys)
+    assert (found["counts"], found["records"], found["days"]) == (sum(range(13)), 10 * sum(range(13)), 30)
+    assert (moment(found["since"]), moment(found["last"])) == (now - 112, now - 1)
+    assert [each["producer"] for each in found["producers"]] == [f"eu-{n:02}" for n in range(1, 11)]
+    assert found["more"] == 2
+    one = found["producers"][2]
+    assert (one["counts"], one["records"]) == (3, 30)
+    assert (moment(one["first"]), moment(one["last"])) == (now - 103, now - 3)
+    for setting in ("TOGGLEMASTER_SPOOL_COUNTERS", "TOGGLEMASTER_SPOOL_MEGABYTES"):
+        assert setting in found["to_do"]
+
+
+def moment(written: str) -> float:
+    return datetime.fromisoformat(written).timestamp()
+
+
+def test_what_to_do_is_of_what_was_dropped(whole: Management) -> None:
+    now, table = int(time.time()), whole.parts.health.dropped
+    table.put([Dropped("eu", 1, 0, 5, now, now)])
+    only_records = health(whole)["dropped"]["to_do"]
+    table.put([Dropped("eu", 2, 5, 0, now, now)])
+    only_counts = health(whole)["dropped"]["to_do"]
+    table.put([Dropped("eu", 3, 0, 0, now, now)])
+    assert "SPOOL_MEGABYTES" in only_records
+    assert "SPOOL_COUNTERS" not in only_records
+    assert "SPOOL_COUNTERS" in only_counts
+    assert "SPOOL_MEGABYTES" not in only_counts
+    assert health(whole)["dropped"]["to_do"] is None
 
 
 def test_the_lag_of_each_model_is_how_far_it_is_behind_the_log(whole: Management) -> None:
@@ -134,7 +180,7 @@ def test_what_is_away_is_told_with_what_to_do_and_the_rest_is_still_told(api: Ma
     assert set(problems(found)) == {"redis", "sqs", "dynamodb"}
     assert "TOGGLEMASTER_REDIS_URL" in problems(found)["redis"]
     assert found["head"] == api.store.head()
-    assert (found["ruleset"], found["queue"]) == (None, None)
+    assert (found["ruleset"], found["queue"], found["dropped"]) == (None, None, None)
     assert {each["name"] for each in found["views"]} == {api.parts.catalogue.name, api.parts.audit.name}
     refused(api.client.post(VERIFY, headers={"X-API-Key": ADMIN}), 503, "Redis", "TOGGLEMASTER_REDIS_URL")
 

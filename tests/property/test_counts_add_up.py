@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.recording import AS_INSTALLED
+from projections.dropped_table import Dropped
 from projections.usage_table import CountRow, outcome_of
-from workers.consumer import Evaluations, newest
+from workers.consumer import Evaluations, last_told, newest
 from workers.evaluations import EvaluationRecorder, Tally
 
 START = 1_793_793_590.0  # ten seconds before a minute is full
@@ -81,6 +82,22 @@ class TableModel:
             key = (row.producer, row.project, row.environment, row.flag, row.minute)
             if key not in self.rows or self.rows[key].seq < row.seq:
                 self.rows[key] = row
+
+
+class DroppedModel:
+    """Likewise."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Dropped] = {}
+
+    def put(self, told: Iterable[Dropped]) -> None:
+        for each in told:
+            if each.producer not in self.stored or self.stored[each.producer].seq < each.seq:
+                self.stored[each.producer] = each
+
+    def sums(self) -> tuple[int, int]:
+        counts = sum(each.counts for each in self.stored.values())
+        return counts, sum(each.records for each in self.stored.values())
 
 
 class Fleet:
@@ -201,13 +218,23 @@ steps = st.lists(
 def deliver(bodies: list[Evaluations], data: st.DataObject) -> list[Evaluations]:
     """In any order, some doubled, some lost; not lost is what nothing newer takes the place of."""
     last = {row[:5]: row.seq for row in sorted(rows_of(bodies), key=lambda row: row.seq)}
-    needed = [body for body in bodies if any(last[row[:5]] == row.seq for row in body.count_rows())]
+    told = last_told(drops_of(bodies))
+    needed = [
+        body
+        for body in bodies
+        if any(last[row[:5]] == row.seq for row in body.count_rows())
+        or any(each in told for each in body.drops())
+    ]
     others = data.draw(st.lists(st.sampled_from(bodies), max_size=10)) if bodies else []
     return data.draw(st.permutations(needed + others))
 
 
 def rows_of(bodies: Iterable[Evaluations]) -> list[CountRow]:
     return [row for body in bodies for row in body.count_rows()]
+
+
+def drops_of(bodies: Iterable[Evaluations]) -> list[Dropped]:
+    return [told for body in bodies for told in body.drops()]
 
 
 def counted(rows: Iterable[CountRow]) -> tuple[Counter[tuple[str, str]], Counter[str]]:
@@ -243,8 +270,8 @@ def test_the_table_holds_every_evaluation_once(steps: list[Step], data: st.DataO
     assert +whole == reasons
 
 
-@given(steps)
-def test_what_has_no_room_is_counted_as_dropped(steps: list[Step]) -> None:
+@given(steps, st.data())
+def test_what_has_no_room_is_counted_as_dropped_and_told(steps: list[Step], data: st.DataObject) -> None:
     """One counter, and a handful of records, are all that may wait."""
     with fleet(max_counters=1, record_bytes=300, segment_bytes=150) as played:
         played.play(steps)
@@ -256,6 +283,12 @@ def test_what_has_no_room_is_counted_as_dropped(steps: list[Step]) -> None:
     assert counted(table.rows.values())[0].total() + counts == played.answered.total()
     kept = {record.event_id for body in bodies for record in body.records}
     assert len(kept) + records == played.answered.total()
+
+    delivered, stored = deliver(bodies, data), DroppedModel()
+    at_once = data.draw(st.integers(1, 10), label="messages in a receive")
+    for first in range(0, len(delivered), at_once):
+        stored.put(last_told(drops_of(delivered[first : first + at_once])))
+    assert stored.sums() == (counts, records)
 
 
 @given(steps)

@@ -58,6 +58,11 @@ class Harness:
         for _ in range(times):
             self.recorder.record([tally], AS_INSTALLED, context_of(names["subject"]), 7, self.clock.now)
 
+    def told(self) -> list[tuple[int, int]]:
+        """Counts and records, each time that drops were told."""
+        found = (json.loads(message).get("dropped") for message in self.queue.messages)
+        return [(counts, records) for _, counts, records, *_ in filter(None, found)]
+
     def counted(self) -> int:
         """What a table would hold that has taken every message."""
         bodies = [Evaluations.model_validate_json(message, strict=True) for message in self.queue.messages]
@@ -195,9 +200,10 @@ def test_an_outage_makes_no_messages_pile_up() -> None:
         assert not h.recorder.flush()
     h.recorder.flush()
     assert h.counted() == h.recorder.recorded == 250
-    assert len(h.queue.messages) == 6, (
-        "counts from before the outage and during it, and four files of records"
+    assert len(h.queue.messages) == 7, (
+        "counts from before the outage and during it, four files of records, and what was dropped"
     )
+    assert h.told() == [(0, h.recorder.dropped_records)]
     assert 0 < len(h.queue.rows("records")) == 250 - h.recorder.dropped_records
 
 
@@ -218,6 +224,32 @@ def test_what_is_not_counted_is_counted_as_dropped() -> None:
     assert h.counted() == len(h.queue.rows("records")) == 4
 
 
+def test_drops_are_told_when_there_are_more_and_all_of_them_each_time() -> None:
+    h = Harness(max_counters=1)
+    h.record(2)
+    assert h.recorder.flush()
+    assert h.told() == []
+    h.record(3, flag="no room")
+    assert h.recorder.flush()
+    assert h.recorder.flush()
+    assert h.told() == [(3, 3)]
+    h.record(flag="no room")
+    assert h.recorder.flush()
+    assert h.told() == [(3, 3), (4, 4)]
+
+
+def test_drops_that_sqs_did_not_take_are_told_again_as_they_are_then() -> None:
+    h = Harness(max_counters=1)
+    h.queue.faults = [fail, fail]
+    for _ in range(2):
+        h.record(2)
+        h.record(flag="no room")
+        assert not h.recorder.flush()
+    assert h.recorder.flush()
+    assert h.told()[-1] == (2, 2)
+    assert h.counted() + 2 == h.recorder.recorded
+
+
 @pytest.mark.parametrize(
     "names",
     [
@@ -233,7 +265,8 @@ def test_names_that_the_consumer_would_refuse_are_not_sent(names: dict[str, Any]
     h = Harness()
     h.record(**names)
     assert h.recorder.flush()
-    assert (h.recorder.dropped_counts, h.recorder.dropped_records, h.queue.messages) == (1, 1, [])
+    assert (h.recorder.dropped_counts, h.recorder.dropped_records) == (1, 1)
+    assert (h.queue.all_rows("counts"), h.queue.all_rows("records"), h.told()) == ([], [], [(1, 1)])
 
 
 @pytest.mark.parametrize("producer", ["a b", "a/b", "p" * 65])

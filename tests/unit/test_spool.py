@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from deploy.processes.common import NotConfigured
 from deploy.processes.evaluation import recorder_of
 from deploy.settings import Settings
 from domain.recording import AS_INSTALLED
+from projections.dropped_table import Dropped
 from workers import minute_counts
-from workers.consumer import Evaluations, newest
+from workers.consumer import Evaluations, last_told, newest
 from workers.evaluations import EvaluationRecorder, Tally
 
 NOON = 1_793_793_600.0
@@ -38,6 +40,13 @@ class Queue:
     def counted(self) -> int:
         rows = newest(row for body in self.bodies() for row in body.count_rows())
         return sum(sum(row.counts.values()) for row in rows if row.flag)
+
+    def told(self) -> dict[str, tuple[int, int]]:
+        """Dropped counts and records, as the highest `seq` of each producer has them."""
+        return {each.producer: (each.counts, each.records) for each in last_told(self.tellings())}
+
+    def tellings(self) -> list[Dropped]:
+        return [told for body in self.bodies() for told in body.drops()]
 
     def records(self) -> int:
         return len({record.event_id for body in self.bodies() for record in body.records})
@@ -149,6 +158,105 @@ def test_drops_of_the_killed_are_told_once_whoever_is_killed_next(queue: Queue, 
     send_all(fourth)
     assert fourth.dropped_counts == 5
     assert queue.counted() == 2
+
+
+def test_drops_are_told_under_the_name_of_who_dropped_before_its_directory_goes(
+    queue: Queue, begin: Begin
+) -> None:
+    first = begin(producer="first", max_counters=1)
+    record(first)
+    record(first, 3, flag="no room")
+    left = kill(first)
+    queue.away = True
+    second = begin(producer="second", max_counters=1)
+    record(second)
+    record(second, 2, flag="no room")
+    assert not second.flush()
+    assert (queue.told(), left.exists()) == ({}, True)
+    queue.away = False
+    send_all(second)
+    assert queue.told() == {"first": (3, 3), "second": (2, 2)}
+    assert not left.exists()
+    kill(second)
+    send_all(begin(producer="third"))
+    assert queue.told() == {"first": (3, 3), "second": (2, 2)}, "what was inherited is not told anew"
+
+
+def test_a_producer_that_only_dropped_is_heard_of(queue: Queue, begin: Begin) -> None:
+    first = begin(producer="first")
+    record(first, 3, flag="f" * 201)
+    kill(first)
+    send_all(begin())
+    assert (queue.told(), queue.counted()) == ({"first": (3, 3)}, 0)
+
+
+def test_what_is_told_again_keeps_its_times_and_has_a_higher_seq(
+    queue: Queue, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: NOON)
+    first = begin(producer="first")
+    record(first, 3, flag="f" * 201)
+    send_all(first)
+    kill(first)
+    monkeypatch.setattr(time, "time", lambda: NOON + 3_600)
+    send_all(begin())
+    told, again = queue.tellings()
+    assert again == told._replace(seq=again.seq)
+    assert again.seq > told.seq
+    assert (again.first, again.last) == (NOON, NOON)
+
+
+def test_more_drops_move_the_last_time_and_leave_the_first(
+    queue: Queue, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = begin()
+    for hour in range(3):
+        monkeypatch.setattr(time, "time", lambda hour=hour: NOON + 3_600 * hour)
+        record(recorder, flag="f" * 201)
+        send_all(recorder)
+    assert [(each.counts, each.first, each.last) for each in queue.tellings()] == [
+        (1, NOON, NOON),
+        (2, NOON, NOON + 3_600),
+        (3, NOON, NOON + 7_200),
+    ]
+
+
+@pytest.mark.parametrize("told_before", [True, False])
+@pytest.mark.parametrize("told_between", [True, False])
+@pytest.mark.parametrize("killed_after_withdrawing", [True, False])
+def test_a_drop_that_is_taken_back_is_told_no_more_and_told_of_who_dropped_it_then(
+    queue: Queue, begin: Begin, told_before: bool, told_between: bool, killed_after_withdrawing: bool
+) -> None:
+    """Also where SQS has been told of it already, and where who took it back had no time to tell."""
+    tally = Tally(("shop", "production", "f" * 201, "SPLIT", "on"))
+
+    def ask(recorder: EvaluationRecorder) -> None:
+        recorder.record_marked(b"request-1", [tally], AS_INSTALLED, {}, 7, NOON)
+
+    first = begin(producer="first")
+    ask(first)
+    if told_before:
+        send_all(first)
+    kill(first)
+    second = begin(producer="second")
+    if told_between:
+        send_all(second)
+    ask(second)
+    if killed_after_withdrawing:
+        second.answered()
+        kill(second)
+        second = begin(producer="third")
+    send_all(second)
+    told = {producer: drops for producer, drops in queue.told().items() if any(drops)}
+    assert told == {"second": (1, 1)}
+
+
+def test_drops_that_an_older_version_left_are_told(queue: Queue, begin: Begin) -> None:
+    first = begin(producer="first")
+    record(first, 3, flag="f" * 201)
+    (kill(first) / "told").unlink()  # which it did not have
+    send_all(begin())
+    assert queue.told() == {"first": (3, 3)}
 
 
 def test_counts_of_the_killed_take_room_too(queue: Queue, begin: Begin) -> None:

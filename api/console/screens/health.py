@@ -35,7 +35,8 @@ class Health:
                 self._views = tag("div")
             with card(t("health.queue")):
                 self._queue = tag("div")
-                tag("p", t("health.drops"), "quiet")
+            with card(t("health.dropped")):
+                self._dropped = tag("div")
 
     async def read(self) -> None:
         with self._page.told():
@@ -52,6 +53,7 @@ class Health:
             (self._ruleset, self._show_ruleset),
             (self._views, self._show_views),
             (self._queue, self._show_queue),
+            (self._dropped, self._show_dropped),
         ):
             inside.clear()
             with inside:
@@ -127,6 +129,41 @@ class Health:
             (t("health.waiting"), number(self._page.texts, queue["waiting"])),
             (t("health.dead_letters"), number(self._page.texts, queue["dead"])),
         )
+
+    def _show_dropped(self, found: Mapping[str, Any]) -> None:
+        t, dropped = self._page.t, found["dropped"]
+        if dropped is None:
+            tag("p", t("health.unknown"))
+            return
+        if dropped["producers"]:
+            tag("p", t("health.some_dropped", days=dropped["days"]), "judged ill")
+            tag("p", dropped["to_do"])
+        else:
+            tag("p", t("health.none_dropped", days=dropped["days"]), "judged well")
+        _facts(
+            (t("health.not_counted"), number(self._page.texts, dropped["counts"])),
+            (t("health.not_recorded"), number(self._page.texts, dropped["records"])),
+        )
+        self._show_producers(dropped)
+
+    def _show_producers(self, dropped: Mapping[str, Any]) -> None:
+        """Who dropped what, the latest first."""
+        t, texts = self._page.t, self._page.texts
+        if dropped["producers"]:
+            self._when(t("health.dropped_since"), dropped["since"])
+        with tag("ul"):
+            for each in dropped["producers"]:
+                with tag("li"):
+                    tag("bdi", each["producer"], "strong")
+                    numbers = {what: number(texts, each[what]) for what in ("counts", "records")}
+                    tag("p", t("health.dropped_by", **numbers))
+                    self._when(t("health.dropped_last"), each["last"])
+        if dropped["more"]:
+            tag("p", counted(texts, "health.more_dropped", dropped["more"]), "quiet")
+
+    def _when(self, what: str, at: str) -> None:
+        with tag("p", f"{what} ", "quiet"):
+            moment(at)
 
     async def _verify(self) -> None:
         t = self._page.t
