@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
+from redis import Redis
 
 from deploy.embedded import Stack
 from tests.conftest import open_directory
@@ -26,6 +27,8 @@ PATIENCE_MS = 15_000  # this machine may be busy with other tests
 @pytest.fixture(scope="package")
 def site(stack: Stack) -> Iterator[Site]:
     directory = open_directory()
+    with Redis.from_url(stack.valkey.url) as redis:
+        redis.flushall()  # what other tests left there is of other logs
     try:
         with running(stack, directory) as found:
             yield found

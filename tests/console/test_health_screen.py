@@ -71,6 +71,26 @@ def test_a_document_that_is_not_what_the_log_says_is_named(
     expect(part(visitor, "What evaluators serve")).to_contain_text(AGREES)
 
 
+def test_what_is_served_of_a_log_that_went_back_is_ahead_of_it(
+    site: Site, stack: Stack, visitor: Visitor
+) -> None:
+    project = site.project()
+    site.flag(project)
+    with Redis.from_url(stack.valkey.url, decode_responses=True) as redis:
+        state = f"{{togglemaster}}:{redis.get('{togglemaster}:live')}:state"
+        position = str(redis.hget(state, "position"))
+        redis.hset(state, "position", str(int(position) + 1_000))
+        try:
+            visitor.visit(project, "health")
+            expect(part(visitor, "What evaluators serve")).to_contain_text(
+                "Ahead of the log, which went back"
+            )
+        finally:
+            redis.hset(state, "position", position)
+    visitor.visit(project, "health")
+    expect(part(visitor, "What evaluators serve")).to_contain_text("Up to date with the log")
+
+
 @pytest.fixture
 def dropped(site: Site) -> Iterator[list[Dropped]]:
     """As consumers store what twelve evaluators told; other tests find nothing of it."""

@@ -28,7 +28,7 @@ from workers.sender import SqsPublisher
 KILLS = 16
 BETWEEN_KILLS = (0.1, 0.4)  # seconds
 AWAY = 0.6  # of the evaluators have no SQS for as long as they live
-ROOM = {"spool_counters": "4", "spool_megabytes": "1", "records": "all"}  # what one of them may leave
+ROOM = {"spool_counters": "2", "spool_megabytes": "1", "records": "all"}  # there are four answers a minute
 WHERE = ("shop", "production")
 
 

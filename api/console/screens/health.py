@@ -92,8 +92,10 @@ class Health:
         )
 
     def _lag(self, lag: int, well: str) -> None:
-        if lag:
+        if lag > 0:
             tag("p", counted(self._page.texts, "health.behind", lag), "judged")
+        elif lag:
+            tag("p", self._page.t("health.ahead"), "judged ill")
         else:
             tag("p", well, "judged well")
 
