@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import ViewportSize, sync_playwright
 
 from deploy.embedded import embedded_stack
+from projections.records_table import Record
 from projections.usage_table import CountRow
 from tests.conftest import open_directory
 from tests.console.chromium import ARGUMENTS, chromium
@@ -36,6 +37,7 @@ PICTURES: Mapping[str, str] = {
 }
 """The name of each picture, and the screen that is on it."""
 
+COUNTRIES, PLANS, ASKED = ("BR", "PT", "AR"), ("free", "free", "pro"), 1_200
 DARK = {"flags"}  # both ways; the others look alike
 BETA = {"include": ["ana"], "condition": {"attribute": "plan", "operator": "in", "values": ["pro", "team"]}}
 CHECKOUT = {
@@ -82,6 +84,7 @@ def fill(site: Site) -> str:
     site.give("PUT", f"/projects/{project}/segments/beta", BETA)
     where = f"/projects/{project}/flags/new-checkout/environments/production"
     site.give("PUT", where, CHECKOUT, X_Reason="launch in Brazil, a quarter elsewhere")
+    _ask(site, project, chance)
     off = {"command": "turn_flag_off", "flag": "old-search", "environment": "production"}
     request = {"title": "Turn the old search off", "description": "nobody asks for it", "commands": [off]}
     site.give("POST", f"/projects/{project}/changes", request)
@@ -89,6 +92,26 @@ def fill(site: Site) -> str:
         "POST", f"/projects/{project}/environments/production/keys", {"name": "web shop", "kind": "server"}
     )
     return project
+
+
+def _ask(site: Site, project: str, chance: random.Random) -> None:
+    """So that it can be told who gets what."""
+    body = {"recording": {"attributes": ["country", "plan"]}}
+    declared = site.give("PATCH", f"/projects/{project}/environments/production", body)["position"]
+    at, asked = int(time.time() * 1_000) - 1, (project, "production", "new-checkout", "on", "SPLIT")
+    site.recorded(
+        *(
+            Record(
+                f"{project}-{n}",
+                *asked,
+                f"user-{n}",
+                declared,
+                at,
+                {"country": chance.choice(COUNTRIES), "plan": chance.choice(PLANS)},
+            )
+            for n in range(ASKED)
+        )
+    )
 
 
 def take(site: Site, into: Path) -> None:
@@ -103,7 +126,7 @@ def take(site: Site, into: Path) -> None:
                 visitor.connected()
                 page.wait_for_load_state("networkidle")
                 page.wait_for_timeout(SETTLED_MS)
-                page.screenshot(path=into / f"{name}-{scheme}.png")
+                page.screenshot(path=into / f"{name}-{scheme}.png", full_page=True)
                 print(into / f"{name}-{scheme}.png")  # noqa: T201 - for whoever waits
         browser.close()
 

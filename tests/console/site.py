@@ -19,6 +19,7 @@ from projections.aws import dynamodb_client
 from projections.flag_index import FlagIndex
 from projections.item_writes import Items
 from projections.marks import Marks, hours_of
+from projections.records_table import Record, RecordsTable
 from projections.usage_table import CountRow, UsageTable
 from tests.integration.analytics import eventually
 
@@ -119,6 +120,12 @@ class Site:
         UsageTable(client, table).put(rows)
         marks.after(hours)
         FlagIndex(client, table).add(rows)
+        client.close()
+
+    def recorded(self, *records: Record) -> None:
+        """As the consumer writes single evaluations."""
+        client = dynamodb_client(self.environment["TOGGLEMASTER_AWS_ENDPOINT_URL"], "us-east-1")
+        RecordsTable(client, self.environment["TOGGLEMASTER_RECORDS_TABLE"]).put(records)
         client.close()
 
 

@@ -5,13 +5,11 @@ import os
 import re
 import time
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Locator, expect
 
-from projections.aws import dynamodb_client
-from projections.records_table import Record, RecordsTable
+from projections.records_table import Record
 from tests.console.conftest import Visit
 from tests.console.site import Site
 from tests.console.visitor import NARROW, Visitor
@@ -39,15 +37,12 @@ def target(site: Site, project: str, reason: str = "", **more: Any) -> int:
 
 def recorded(site: Site, project: str, subject: str, position: int, **attributes: Any) -> None:
     """As the consumer writes what evaluators recorded."""
-    environment = site.environment
-    client = dynamodb_client(environment["TOGGLEMASTER_AWS_ENDPOINT_URL"], "us-east-1")
     at = int(time.time() * 1_000) - 1_000
     name = os.urandom(8).hex()
     record = Record(
         name, project, "development", "checkout", "on", "TARGETING_MATCH", subject, position, at, attributes
     )
-    RecordsTable(client, environment["TOGGLEMASTER_RECORDS_TABLE"]).put([record])
-    client.close()
+    site.recorded(record)
 
 
 def ask(visitor: Visitor, context: str) -> None:
@@ -61,10 +56,6 @@ def verdict(visitor: Visitor) -> Locator:
 
 def trace(visitor: Visitor) -> Locator:
     return visitor.page.locator(".trace > li")
-
-
-def query(visitor: Visitor) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(visitor.page.url).query)
 
 
 def test_an_answer_is_explained_now_and_then_and_its_address_can_be_passed_on(
@@ -92,7 +83,7 @@ def test_an_answer_is_explained_now_and_then_and_its_address_can_be_passed_on(
     expect(other.page.get_by_label("or event number")).to_have_value(str(then))
     visitor.page.locator(".happening").get_by_role("link", name=f"Event {then}").click()
     expect(visitor.page.get_by_role("heading", name="Time machine")).to_be_visible()
-    assert query(visitor)["at"] == [str(then)]
+    assert visitor.asked(at=str(then))
 
 
 def test_every_condition_tells_whether_it_held_and_what_it_saw(
@@ -135,7 +126,7 @@ def test_all_flags_are_answered_for_one_context(site: Site, project: str, visito
     expect(rows.last).to_contain_text("Everybody gets the same")
     visitor.page.get_by_role("link", name="checkout").click()
     expect(verdict(visitor)).to_contain_text("on")
-    assert query(visitor)["flag"] == ["checkout"]
+    assert visitor.asked(flag="checkout")
 
 
 @pytest.mark.parametrize(
@@ -173,8 +164,8 @@ def test_a_recorded_context_is_picked_and_explained_as_it_was_asked(
     picker = visitor.page.get_by_label("A context that was recorded")
     picker.select_option(index=1)
     expect(verdict(visitor)).to_contain_text("The rule “pros” held.")
-    assert json.loads(query(visitor)["context"][0]) == {"targetingKey": "user-77", "plan": "pro"}
-    assert query(visitor)["at"] == [str(then)]
+    asked = visitor.asked(at=str(then))
+    assert json.loads(asked["context"][0]) == {"targetingKey": "user-77", "plan": "pro"}
     expect(visitor.page.get_by_label("Context (JSON)")).to_have_value(re.compile("user-77"))
     viewer = visit().enter(site.token("viewer", project))
     viewer.visit(project, "explain", flag="checkout", context="{}")

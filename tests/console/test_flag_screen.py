@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Dialog, Locator, ViewportSize, expect
 
-from projections.aws import dynamodb_client
-from projections.records_table import Record, RecordsTable
+from projections.records_table import Record
 from tests.console.conftest import Visit
 from tests.console.site import EVALUATION_URL, Site
 from tests.console.visitor import NARROW, Visitor
@@ -46,24 +45,13 @@ def record(site: Site, project: str, contexts: Iterable[Mapping[str, Any]]) -> N
     """What evaluators kept of contexts, one a subject, in development."""
     body = {"recording": {"attributes": ["country"]}}
     declared = site.give("PATCH", f"/projects/{project}/environments/development", body)["position"]
-    client = dynamodb_client(site.environment["TOGGLEMASTER_AWS_ENDPOINT_URL"], "us-east-1")
-    at = int(time.time() * 1_000) - 1
-    RecordsTable(client, site.environment["TOGGLEMASTER_RECORDS_TABLE"]).put(
-        Record(
-            f"{project}-{n}",
-            project,
-            "development",
-            "checkout",
-            "off",
-            "STATIC",
-            f"u{n}",
-            declared,
-            at,
-            dict(each),
+    at, asked = int(time.time() * 1_000) - 1, (project, "development", "checkout", "off", "STATIC")
+    site.recorded(
+        *(
+            Record(f"{project}-{n}", *asked, f"u{n}", declared, at, dict(each))
+            for n, each in enumerate(contexts)
         )
-        for n, each in enumerate(contexts)
     )
-    client.close()
 
 
 def bar(visitor: Visitor) -> Locator:

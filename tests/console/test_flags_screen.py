@@ -3,7 +3,6 @@
 import re
 import time
 from datetime import UTC, datetime
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -30,10 +29,6 @@ def reason(visitor: Visitor, text: str) -> Locator:
     box = visitor.page.get_by_role("dialog")
     box.get_by_label("Reason").fill(text)
     return box
-
-
-def query(visitor: Visitor) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(visitor.page.url).query)
 
 
 def test_a_switch_turns_a_flag_on_and_off(site: Site, project: str, visitor: Visitor) -> None:
@@ -183,14 +178,14 @@ def test_a_list_is_narrowed_and_the_address_keeps_it(site: Site, project: str, v
     expect(visitor.page.locator(".key")).to_have_text(["dark-mode", "payments"])
     visitor.page.get_by_label("Kind").select_option("Experiment")
     expect(visitor.page.locator(".key")).to_have_text(["dark-mode"])
-    assert query(visitor) == {"tag": ["web"], "kind": ["experiment"]}
+    assert visitor.asked(kind="experiment") == {"tag": ["web"], "kind": ["experiment"]}
     visitor.page.reload()
     visitor.connected()
     expect(visitor.page.get_by_label("Kind")).to_have_value("experiment")
     assert visitor.flag_keys() == ["dark-mode"]
     visitor.page.get_by_role("link", name="No longer only web").click()
+    visitor.page.wait_for_url(re.compile(r"\?kind=experiment$"))
     visitor.connected()
-    assert query(visitor) == {"kind": ["experiment"]}
     visitor.page.get_by_label("Search flags").fill("no such flag")
     visitor.sees("No flag is like that.")
     visitor.page.get_by_role("link", name="Show all flags").click()

@@ -15,8 +15,7 @@ from commands.models import ChangeTargeting, Command, TurnFlagOn
 from deploy.processes.common import PATIENCE_SECONDS
 from domain.envelope import Stamp
 from domain.targeting import Targeting
-from projections.aws import dynamodb_client
-from projections.records_table import Record, RecordsTable
+from projections.records_table import Record
 from projections.usage_table import CountRow
 from tests.console.conftest import Visit
 from tests.console.site import Site
@@ -163,12 +162,6 @@ def test_a_split_that_has_just_changed_is_not_judged(site: Site, project: str, v
     expect(part(visitor, "Shares against weights")).to_contain_text("split")
 
 
-def records(site: Site, *found: Record) -> None:
-    client = dynamodb_client(site.environment["TOGGLEMASTER_AWS_ENDPOINT_URL"], "us-east-1")
-    RecordsTable(client, site.environment["TOGGLEMASTER_RECORDS_TABLE"]).put(found)
-    client.close()
-
-
 def record(project: str, n: int, **attributes: Any) -> Record:
     at = int(time.time() * 1_000) - 60_000 - n
     return Record(
@@ -204,7 +197,7 @@ def test_rules_that_reached_nobody_are_named_and_what_cannot_be_told_is_said(
         {"recording": {"mode": "all", "attributes": ["country"]}},
     )
     site.give("PUT", f"/projects/{project}/flags/checkout/environments/development", targeting)
-    records(site, *(record(project, n, country="BR") for n in range(3)), record(project, 9, country="DE"))
+    site.recorded(*(record(project, n, country="BR") for n in range(3)), record(project, 9, country="DE"))
     visitor.visit(project, "insights/checkout")
     reach = part(visitor, "Who is reached by which rule")
     expect(reach).to_contain_text("1 rule served nobody")

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from projections.aws import dynamodb_client
-from projections.records_table import Record, RecordsTable
+from projections.records_table import Record
 from tests.console.conftest import Visit
 from tests.console.site import Site
 from tests.console.visitor import NARROW, Visitor
@@ -52,23 +51,23 @@ def recorded(site: Site, project: str, environment: str, *contexts: dict[str, An
     """As the consumer writes what evaluators answered to those."""
     recording = {"recording": {"attributes": ["plan", "country"]}}
     position = site.give("PATCH", f"/projects/{project}/environments/{environment}", recording)["position"]
-    client = dynamodb_client(site.environment["TOGGLEMASTER_AWS_ENDPOINT_URL"], "us-east-1")
-    RecordsTable(client, site.environment["TOGGLEMASTER_RECORDS_TABLE"]).put(
-        Record(
-            f"{project}-{number}",
-            project,
-            environment,
-            "checkout",
-            "off",
-            "DEFAULT",
-            f"user-{number}",
-            position,
-            int(time.time() * 1_000) - 1,
-            context,
+    site.recorded(
+        *(
+            Record(
+                f"{project}-{number}",
+                project,
+                environment,
+                "checkout",
+                "off",
+                "DEFAULT",
+                f"user-{number}",
+                position,
+                int(time.time() * 1_000) - 1,
+                context,
+            )
+            for number, context in enumerate(contexts)
         )
-        for number, context in enumerate(contexts)
     )
-    client.close()
 
 
 def box(visitor: Visitor) -> Locator:

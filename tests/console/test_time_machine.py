@@ -3,7 +3,6 @@
 import json
 import re
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -39,10 +38,6 @@ def turn(site: Site, project: str, to: str, environment: str = "development", ke
 
 def happenings(visitor: Visitor) -> Locator:
     return visitor.page.locator(".timeline > .happening")
-
-
-def query(visitor: Visitor) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(visitor.page.url).query)
 
 
 def undo(visitor: Visitor, position: int) -> Locator:
@@ -90,7 +85,7 @@ def test_a_projects_timeline_is_narrowed_by_person_and_time_in_the_address(
     visitor.page.get_by_label("Done by").press("Enter")
     expect(happenings(visitor)).to_have_count(1)
     expect(happenings(visitor)).to_contain_text("was turned on in development")
-    assert query(visitor) == {"by": [by]}
+    assert visitor.asked(by=by) == {"by": [by]}
     visitor.page.reload()
     visitor.connected()
     expect(happenings(visitor)).to_have_count(1)
@@ -231,7 +226,7 @@ def test_two_environments_are_compared_and_one_made_like_the_other(
     things = visitor.page.locator(".things > li")
     expect(things).to_have_count(2)
     expect(things.last).to_contain_text("was turned off in production")
-    assert query(visitor)["other"] == ["production"]
+    assert visitor.asked(other="production")
     visitor.page.get_by_role("button", name="Make production like staging…").click()
     box = visitor.page.get_by_role("dialog")
     expect(box).to_contain_text("was turned on in production")
@@ -281,7 +276,8 @@ def test_who_changed_an_answer_is_found(site: Site, project: str, visitor: Visit
     expect(newest).to_contain_text("for pros")
     expect(newest.locator(".outcome").first).to_contain_text("off")
     expect(newest.locator(".outcome").last).to_contain_text("on")
-    assert json.loads(query(visitor)["context"][0]) == {"plan": "pro"}
+    visitor.page.wait_for_url(re.compile("context="))
+    assert json.loads(visitor.asked()["context"][0]) == {"plan": "pro"}
     visitor.page.reload()
     visitor.connected()
     expect(newest).to_contain_text("for pros")

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, ViewportSize, expect
@@ -16,6 +16,10 @@ SERIOUS = {"serious", "critical"}
 BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 LOOKS, BETWEEN_LOOKS_MS = 4, 1_000  # what a page reads after it stands may move it once more
 CONNECTED = "window.did_handshake === true"
+ADDRESS_HAS = """(wanted) => {
+  const query = new URLSearchParams(location.search);
+  return Object.entries(wanted).every(([name, value]) => query.get(name) === value);
+}"""
 
 
 @dataclass
@@ -56,6 +60,11 @@ class Visitor:
 
     def sees(self, text: "str | re.Pattern[str]") -> None:
         expect(self.page.get_by_text(text).filter(visible=True).first).to_be_visible()
+
+    def asked(self, **wanted: str) -> dict[str, list[str]]:
+        """The query of the address, once it has what is wanted: it follows what the page shows."""
+        self.page.wait_for_function(ADDRESS_HAS, arg=wanted)
+        return parse_qs(urlsplit(self.page.url).query)
 
     def violations(self) -> list[str]:
         """What axe finds that keeps somebody from using the page, once that stands."""
