@@ -4,7 +4,7 @@ Each series has a colour and a pattern of its own, and stands in the legend with
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -13,6 +13,7 @@ from api.console.elements import button, moment, set_text, tag
 from api.console.numbers import counted, number, percent
 from api.console.page import Page
 from api.console.tables import Table
+from api.console.texts import Texts, catalogue
 
 WIDTH, HEIGHT = 1_000.0, 200.0  # units of the picture, which is stretched to the room there is
 GAP = 0.15  # between bars, of a bar's place
@@ -55,6 +56,14 @@ def counts_of(buckets: Sequence[Mapping[str, Any]], by: str, end: datetime, othe
     if rest := names[len(own) :]:
         series[others] = [sum(bucket[by].get(name, 0) for name in rest) for bucket in buckets]
     return Counts([datetime.fromisoformat(each["start"]) for each in buckets], end, series)
+
+
+def in_words(counts: Counts, texts: Texts) -> Counts:
+    """By what reasons are called; one that is not known yet is called what the API calls it."""
+    known = catalogue(texts.language)
+    return replace(
+        counts, series={known.get(f"reason.{name}", name): each for name, each in counts.series.items()}
+    )
 
 
 def patterns() -> None:

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import FloatRect, Locator, expect
 
 from projections.records_table import Record
 from tests.console.conftest import Visit
@@ -86,6 +86,12 @@ def test_an_answer_is_explained_now_and_then_and_its_address_can_be_passed_on(
     assert visitor.asked(at=str(then))
 
 
+def place(visitor: Visitor, of: str) -> FloatRect:
+    found = verdict(visitor).locator(of).bounding_box()
+    assert found is not None
+    return found
+
+
 def test_every_condition_tells_whether_it_held_and_what_it_saw(
     site: Site, project: str, visitor: Visitor
 ) -> None:
@@ -103,6 +109,9 @@ def test_every_condition_tells_whether_it_held_and_what_it_saw(
     expect(first).to_contain_text(re.compile(r"bucket \d+; those from 0 to under 0 are in"))
     expect(second).to_contain_text("half of the rest")
     expect(verdict(visitor)).to_contain_text(re.compile(r"By targetingKey this is bucket [\d.]+ %; from"))
+    whole, covered, mark = (place(visitor, each) for each in (".scale", ".covered", ".bucket-mark"))
+    assert (covered["y"], covered["height"]) == (whole["y"], whole["height"])
+    assert covered["x"] - 2 <= mark["x"] <= covered["x"] + covered["width"] + 2
     ask(visitor, '{"targetingKey": "u1"}')
     expect(first).to_contain_text("nothing: it was not given")
 

@@ -75,7 +75,10 @@ def test_a_flags_chart_and_its_table_have_the_counts_that_were_written(
     variants = chart(visitor, "Evaluations by variant")
     expect(variants).to_contain_text("2,007 evaluations in all")
     assert counts(variants) == {"on": "1200", "off": "800", "the code's default": "7"}
-    assert counts(chart(visitor, "Evaluations by reason")) == {"SPLIT": "2000", "DISABLED": "7"}
+    assert counts(chart(visitor, "Evaluations by reason")) == {
+        "A percentage decided": "2000",
+        "The flag is off": "7",
+    }
     expect(variants.locator(".legend li").first).to_have_text(re.compile("on.*1,200.*59.8%", re.DOTALL))
     assert len([each for each in variants.locator(".plot path").all() if each.get_attribute("fill")]) == 3
     visitor.page.get_by_role("link", name="7 days").click()
@@ -203,6 +206,7 @@ def test_rules_that_reached_nobody_are_named_and_what_cannot_be_told_is_said(
     expect(reach).to_contain_text("1 rule served nobody")
     expect(reach.get_by_role("listitem")).to_have_text("<script>Portugal</script>")
     expect(reach.get_by_role("row", name=re.compile("Brazil"))).to_contain_text("3")
+    expect(reach.get_by_role("row", name=re.compile("Everybody else"))).to_contain_text("1")
 
 
 def test_a_window_without_records_says_what_makes_some(project: str, visitor: Visitor) -> None:
@@ -223,7 +227,10 @@ def test_the_environment_tells_all_evaluations_by_reason_and_names_that_no_flag_
         row(project, "chekout", FLAG_NOT_FOUND__=2),
     )
     visitor.visit(project, "insights")
-    assert counts(chart(visitor, "All evaluations, by reason")) == {"STATIC": "40", "FLAG_NOT_FOUND": "2"}
+    assert counts(chart(visitor, "All evaluations, by reason")) == {
+        "Everybody gets the same": "40",
+        "There is no such flag": "2",
+    }
     unknown = part(visitor, "Names that no flag has").get_by_role("row", name=re.compile("chekout"))
     expect(unknown).to_contain_text("Correct the name in the code")
     expect(unknown.locator(".count")).to_have_text("2")

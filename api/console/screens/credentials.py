@@ -99,7 +99,7 @@ class Credentials:
                 tag("span", self._page.t("access.unused"), "quiet")
         with table.cell(classes="changed"):
             moment(each["created_at"])
-            tag("bdi", each["created_by"], "quiet")
+            tag("bdi", each["created_by"], "quiet below")
         if self._ends():
             with table.cell(), tag("div", classes="row-actions"):
                 self._actions(each)

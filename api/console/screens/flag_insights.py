@@ -6,7 +6,7 @@ from typing import Any
 from nicegui import ui
 
 from api.console.cards import Parts, card
-from api.console.chart import Chart, counts_of, patterns
+from api.console.chart import Chart, counts_of, in_words, patterns
 from api.console.elements import link, moment, tag
 from api.console.numbers import between, counted, number, percent
 from api.console.page import Page, Screen
@@ -15,6 +15,8 @@ from api.console.tables import Table
 from api.console.windows import chooser, counts_end, now, window_of
 
 READ_SECONDS = 30.0  # how often counts are read again; evaluators send theirs every second
+OTHER_PARTS: Mapping[str, str] = {"default": "flag.part.otherwise", "target": "flag.part.targets"}
+"""What decides beside rules and prerequisites, and what it is called."""
 CHANGES = 500  # marks of one chart; older ones are left out
 
 
@@ -80,7 +82,8 @@ class FlagInsights:
         named = [{**each, "variants": self._variants_named(each["variants"])} for each in buckets]
         others = self._page.t("insights.others")
         self._variants.show(counts_of(named, "variants", end, others), changes["entries"])
-        self._reasons.show(counts_of(buckets, "reasons", end, others), changes["entries"])
+        reasons = in_words(counts_of(buckets, "reasons", end, others), self._page.texts)
+        self._reasons.show(reasons, changes["entries"])
         self._show_last(found["last_evaluated"])
 
     def _variants_named(self, counts: Mapping[str, int]) -> dict[str, int]:
@@ -158,12 +161,22 @@ class FlagInsights:
         for part in found["parts"]:
             rule = part["rule"]
             with table.row():
-                tag("bdi", rule["name"] or rule["id"] if rule else part["why"] or part["reason"])
+                if rule:
+                    tag("bdi", rule["name"] or rule["id"])
+                else:
+                    tag("span", self._other_part(part))
             with table.cell():
                 tag("bdi", part["variant"] or t("flags.code_default"))
             table.cell(number(texts, part["evaluations"]))
             table.cell(number(texts, part["subjects"]))
         tag("p", counted(texts, "reach.sample", found["evaluations"]), "quiet")
+
+    def _other_part(self, part: Mapping[str, Any]) -> str:
+        """What decided where no rule did."""
+        t, (why, _, flag) = self._page.t, (part["why"] or "").partition(":")
+        if why == "prerequisite":
+            return t("explain.why.prerequisite", flag=flag)
+        return t(OTHER_PARTS[why]) if why in OTHER_PARTS else t(f"reason.{part['reason']}")
 
     async def _read_subjects(self) -> None:
         found = await self._page.api.get(self._where("subjects"), **self._window.within(now()))

@@ -7,7 +7,7 @@ from typing import Any
 from nicegui import ui
 
 from api.console.cards import Parts, asking, card
-from api.console.chart import Chart, counts_of, patterns
+from api.console.chart import Chart, counts_of, in_words, patterns
 from api.console.elements import button, link, moment, tag
 from api.console.numbers import number
 from api.console.page import Page, Screen
@@ -96,7 +96,8 @@ class Insights:
     async def _read_totals(self) -> None:
         found = await self._page.api.get(self._where("totals"), **self._window.query(now()))
         end = counts_end(self._window, found["series"])
-        self._totals.show(counts_of(found["series"], "reasons", end, self._page.t("insights.others")))
+        counts = counts_of(found["series"], "reasons", end, self._page.t("insights.others"))
+        self._totals.show(in_words(counts, self._page.texts))
 
     async def _read_flags(self) -> None:
         asked = {name: self._asked[name] for name in ("status", "search", "after")}

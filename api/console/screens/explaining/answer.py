@@ -57,7 +57,7 @@ def _share(page: Page, found: Mapping[str, Any]) -> None:
     tag("p", said, dir="auto")
     left, width = 100 * share["start"] / steps, 100 * (share["end"] - share["start"]) / steps
     with tag("div", classes="scale", aria_hidden="true"):
-        tag("span", classes="part").style(f"left:{left:.3f}%;width:{width:.3f}%")
+        tag("span", classes="covered").style(f"left:{left:.3f}%;width:{width:.3f}%")
         tag("span", classes="bucket-mark").style(f"left:{100 * bucket / steps:.3f}%")
 
 

@@ -64,7 +64,8 @@ class OneSegment:
         with tag("div", classes="headline"):
             with tag("h2"):
                 tag("bdi", segment["name"] or segment["key"])
-            tag("bdi", segment["key"], "quiet")
+            if segment["name"]:
+                tag("bdi", segment["key"], "quiet")
             if segment["archived"]:
                 tag("span", page.t("narrow.archived.true"), "chip status")
         if segment["archived"] or not page.may(Permission.WRITE):
