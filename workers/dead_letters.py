@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from projections.aws import Queue, at_once
-from workers.consumer import FIRST_ID, RECEIVE_MESSAGES, WAIT_SECONDS, first_id
+from workers.consumer import RECEIVE_MESSAGES, WAIT_SECONDS
+from workers.received import FIRST_ID, first_id
 
 if TYPE_CHECKING:  # type stubs, which are installed for development only
     from mypy_boto3_sqs.type_defs import MessageTypeDef

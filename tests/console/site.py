@@ -21,7 +21,7 @@ from projections.item_writes import Items
 from projections.marks import Marks, hours_of
 from projections.records_table import Record, RecordsTable
 from projections.usage_table import CountRow, UsageTable
-from tests.integration.analytics import eventually
+from tests.waiting import eventually
 
 BOOLEAN = {"on": True, "off": False}
 PASSWORD = "correct horse battery"  # noqa: S105 - of nobody

@@ -16,7 +16,8 @@ from tests.conftest import open_directory
 from tests.console.conftest import PATIENCE_MS
 from tests.console.site import Site
 from tests.console.visitor import Visitor
-from tests.e2e.conftest import Platform, eventually, start, stop
+from tests.e2e.conftest import Platform, start, stop
+from tests.waiting import eventually
 
 SUBJECTS = 400
 FEWEST, MOST = 15, 70  # of 400 at 10 %; it is outside of that once in a million salts

@@ -18,7 +18,7 @@ from tests.conftest import open_directory
 from tests.console.conftest import PATIENCE_MS, Visit
 from tests.console.site import Site, running
 from tests.console.visitor import NARROW, Visitor
-from tests.integration.analytics import eventually
+from tests.waiting import eventually
 
 AGREES = re.compile(r"Generation g\d+ at position \d+ is what the log says")
 

@@ -16,7 +16,8 @@ from deploy.processes.setup import set_up_analytics
 from deploy.settings import Settings
 from tests.deploy.aws_calls import ACTIONS
 from tests.deploy.terraform import local
-from tests.integration.analytics import REGION, Analytics, eventually, message
+from tests.integration.analytics import REGION, Analytics, message
+from tests.waiting import eventually
 from workers.held_messages import HeldMessages
 
 YESTERDAY = int(time.time() // 60) - 24 * 60  # its hour is over, and can be added up

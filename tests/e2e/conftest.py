@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 
 from deploy.embedded import free_port
 from tests.conftest import open_directory
+from tests.waiting import eventually
 
 START_SECONDS = 90
 STOP_SECONDS = 30
@@ -76,13 +77,6 @@ class Platform:
             timeout=60,
             check=False,
         )
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
-    give_up = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < give_up, "it did not become so in time"
-        time.sleep(0.02)
 
 
 def start(directory: Path, *options: str) -> Platform:

@@ -4,7 +4,8 @@ import shutil
 
 from deploy.demo import FLAGS, GONE, SEGMENT
 from tests.conftest import open_directory
-from tests.e2e.conftest import Platform, eventually, start, stop
+from tests.e2e.conftest import Platform, start, stop
+from tests.waiting import eventually
 
 ANALYTICS = "default/environments/development/analytics"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx2 as httpx
 
 from tests.conftest import open_directory
-from tests.e2e.conftest import Platform, eventually, start, stop
+from tests.e2e.conftest import Platform, start, stop
+from tests.waiting import eventually
 
 
 def is_alive(pid: int) -> bool:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.e2e.conftest import Platform, eventually
+from tests.e2e.conftest import Platform
 from tests.figures import tell
+from tests.waiting import eventually
 
 SUBJECTS, EVENTS, OTHERS = 10_000, 200, 5
 ASKING_AT_ONCE = 4

@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx2 as httpx
 
-from tests.e2e.conftest import Platform, eventually
+from tests.e2e.conftest import Platform
+from tests.waiting import eventually
 
 KEYS = "default/environments/production/keys"
 ALL = "/ofrep/v1/evaluate/flags"

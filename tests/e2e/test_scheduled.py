@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tests.e2e.conftest import Platform, eventually
+from tests.e2e.conftest import Platform
+from tests.waiting import eventually
 
 
 def test_what_is_scheduled_happens(platform: Platform) -> None:

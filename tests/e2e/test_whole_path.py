@@ -18,7 +18,8 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
 
-from tests.e2e.conftest import Platform, eventually
+from tests.e2e.conftest import Platform
+from tests.waiting import eventually
 
 SUBJECTS = 1_000
 

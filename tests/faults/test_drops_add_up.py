@@ -21,7 +21,8 @@ from tests.faults.killed_parts import Forker
 from tests.faults.test_evaluation_alone import fill
 from tests.faults.test_evaluator_killed import CONNECTIONS, NO_FLAG, Clients, Evaluator
 from tests.figures import tell
-from tests.integration.analytics import Analytics, eventually
+from tests.integration.analytics import Analytics
+from tests.waiting import eventually
 from workers.evaluations import EvaluationRecorder
 from workers.sender import SqsPublisher
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from domain.recording import AS_INSTALLED
 from tests.figures import tell
-from workers.consumer import Evaluations, last_told, newest
 from workers.evaluations import EvaluationRecorder, Tally
+from workers.received import Evaluations, last_told, newest
 
 NOON = 1_793_793_600.0
 LINES_AT_LEAST = 200  # or it is not killed where it matters

@@ -30,8 +30,8 @@ from tests.faults.conftest import until
 from tests.faults.killed_parts import Forker
 from tests.faults.test_evaluation_alone import fill
 from tests.figures import tell
-from workers.consumer import Evaluations, newest
 from workers.evaluations import EvaluationRecorder, Tally
+from workers.received import Evaluations, newest
 from workers.sender import SqsPublisher
 
 KILLS = 20

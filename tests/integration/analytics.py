@@ -1,8 +1,7 @@
 """A queue and tables that no other test has, and what is in them."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -11,6 +10,7 @@ import orjson
 
 from projections.aws import Queue, create_queue, create_tables, dead_queue, dynamodb_client, sqs_client
 from projections.original_table import create_original_table
+from tests.waiting import eventually
 from workers.consumer import Consumer
 from workers.evaluation_store import EvaluationStore, Tables
 
@@ -19,13 +19,6 @@ if TYPE_CHECKING:  # type stubs, which are installed for development only
 
 REGION = "us-east-1"
 WAIT_SECONDS = 1
-
-
-def eventually(what: Callable[[], bool], *, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.02)
 
 
 def message(

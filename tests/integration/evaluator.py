@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,6 +34,7 @@ from projections.projector import Projector, RulesetView
 from projections.rebuild import rebuild
 from projections.ruleset_store import CHANNEL, RulesetStore
 from tests.integration.shop import Shop
+from tests.waiting import eventually
 from workers.evaluations import EvaluationRecorder
 from workers.key_use import KeyUse
 
@@ -210,10 +211,3 @@ def listening(url: str, **headers: str) -> Iterator[Stream]:
 
 def data_of(event: dict[str, str]) -> Any:
     return json.loads(event["data"])
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
-    give_up = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < give_up, "it did not become so in time"
-        time.sleep(0.01)

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from deploy.embedded import Stack, free_port
 from deploy.processes.setup import set_up
 from deploy.settings import Settings
-from tests.integration.evaluator import eventually
+from tests.waiting import eventually
 
 ADMIN = "an administrator's key"
 HTTP = {"management": ("serve", "management"), "evaluation": ("serve", "evaluation")}

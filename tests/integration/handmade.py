@@ -1,8 +1,7 @@
 """A model in Redis written by hand, without a log."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from redis import Redis
@@ -13,16 +12,13 @@ from projections.documents import ENVIRONMENTS, KEYS, Documents, Place
 from projections.last_known_good import LastKnownGood
 from projections.ruleset_store import RulesetStore
 from projections.snapshot import Snapshot
+from tests import waiting
 
 SCOPE = "shop/production"
 ENVIRONMENT = Place(ENVIRONMENTS, SCOPE)
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 15) -> None:
-    give_up = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < give_up, "it did not become so in time"
-        time.sleep(0.01)
+eventually = partial(waiting.eventually, seconds=15)
 
 
 def key_document(number: int) -> str:

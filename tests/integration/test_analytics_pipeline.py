@@ -19,6 +19,7 @@ from projections.aws import MAX_RECEIVE_COUNT, Queue, create_queue, create_table
 from projections.records_table import Record, RecordsTable
 from projections.usage_series import series
 from projections.usage_table import CountRow, UsageTable
+from tests.waiting import eventually
 from workers.consumer import Consumer
 from workers.evaluation_store import EvaluationStore, Tables
 from workers.evaluations import EvaluationRecorder, Tally
@@ -36,13 +37,6 @@ MINUTE = int(NOON.timestamp() // 60)
 
 def chances(seed: int) -> random.Random:
     return random.Random(seed)  # noqa: S311 - a test wants the same every time
-
-
-def eventually(what: Callable[[], bool], *, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from projections.records_table import Record
 from projections.subjects_table import subjects_of_day
 from projections.usage_table import CountRow
 from tests.integration.analytics import Analytics
-from workers.consumer import newest
 from workers.evaluation_store import Batch, EvaluationStore
+from workers.received import newest
 
 NOON = int(datetime(2100, 11, 4, 12, 0, tzinfo=UTC).timestamp())
 DAY = date(2100, 11, 4)
@@ -55,7 +55,10 @@ rows = st.builds(
 )
 numbers = st.integers(0, 7)
 records = numbers.map(lambda n: record(n, FLAGS[0], n % 3))
-messages = st.lists(st.builds(Batch, st.lists(rows, max_size=4), st.lists(records, max_size=3)), max_size=6)
+messages = st.lists(
+    st.tuples(st.lists(rows, max_size=4), st.lists(records, max_size=3)).map(lambda said: Batch(*said)),
+    max_size=6,
+)
 
 
 def deliver(analytics: Analytics, project: str, batches: list[list[Batch]], consumers: int) -> dict[Any, Any]:

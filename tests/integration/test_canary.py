@@ -16,8 +16,8 @@ from deploy.processes.canary import CanaryMetrics, flip
 from deploy.processes.common import NotConfigured
 from deploy.settings import Settings
 from tests.figures import tell
-from tests.integration.evaluator import eventually
 from tests.integration.exported import ADMIN, COMMANDS, Processes, environment, processes
+from tests.waiting import eventually
 from workers.pulse import Pulse
 
 NEEDED = {name: COMMANDS[name] for name in ("management", "evaluation", "projector")}

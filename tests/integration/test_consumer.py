@@ -19,7 +19,8 @@ from projections.aws import MAX_RECEIVE_COUNT
 from projections.flag_index import flags_part, unknown_part
 from projections.subjects_table import subjects_of_day
 from projections.usage_table import MINUTES_TAKEN_DAYS, CountRow
-from tests.integration.analytics import Analytics, eventually, message
+from tests.integration.analytics import Analytics, message
+from tests.waiting import eventually
 from workers.dead_letters import redrive
 from workers.evaluation_store import Batch, EvaluationStore
 

@@ -14,9 +14,9 @@ from projections.dropped_table import SHOWN_DAYS, Dropped, DroppedTable
 from projections.dropped_table import _item as item_of
 from tests.integration.analytics import Analytics, message
 from tests.property.test_counts_add_up import DroppedModel
-from workers.consumer import Evaluations, last_told
 from workers.evaluation_store import Batch, EvaluationStore
 from workers.messages import pack_dropped
+from workers.received import Evaluations, last_told
 
 NOW = int(time.time())
 DAY = 24 * 3_600

@@ -37,6 +37,7 @@ from deploy.embedded import (
 )
 from deploy.embedded.packages import package_dir
 from deploy.embedded.place import first_closed
+from tests import waiting
 
 AS_ROOT = os.geteuid() == 0
 REPOSITORY = Path(__file__).parents[2]
@@ -137,11 +138,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
+wait_until = partial(waiting.eventually, seconds=10)
 
 
 def kill(part: Part) -> None:

@@ -36,10 +36,10 @@ from tests.integration.evaluator import (
     Platform,
     data_of,
     evaluator,
-    eventually,
     listening,
     platform_on,
 )
+from tests.waiting import eventually
 from workers.evaluations import EvaluationRecorder
 from workers.key_use import KeyUse
 

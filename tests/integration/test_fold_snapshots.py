@@ -18,8 +18,8 @@ from projections import fold_snapshots
 from projections.fold_snapshots import NONE, FoldSnapshots, Snapshot, format_of, line_of
 from projections.past import Past, Pasts
 from projections.snapshotting import rebuild, verify
-from tests.integration.evaluator import eventually
 from tests.integration.histories import SORTS, Act, History, folded_at, write
+from tests.waiting import eventually
 from workers.snapshots import SnapshotMaker
 
 PATIENCE_SECONDS = 30

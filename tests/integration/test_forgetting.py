@@ -15,7 +15,8 @@ from deploy.processes.setup import set_up_postgres
 from deploy.settings import Settings
 from deploy.told import Told
 from domain.recording import pseudonym
-from tests.integration.analytics import Analytics, eventually, message
+from tests.integration.analytics import Analytics, message
+from tests.waiting import eventually
 from workers.forgetting import Deleted, forget
 
 SECRET = "of this test"  # noqa: S105

@@ -19,9 +19,9 @@ from projections.dropped_table import SHOWN_DAYS, Dropped
 from projections.item_writes import Items
 from projections.rebuild import rebuild
 from projections.ruleset_store import RulesetStore
-from tests.integration.analytics import eventually
 from tests.integration.conftest import application
 from tests.integration.management import ADMIN, Management, close, refused
+from tests.waiting import eventually
 
 HEALTH, VERIFY = "/api/v1/health", "/api/v1/health/verify"
 

@@ -15,8 +15,8 @@ from redis import Redis
 
 from deploy.embedded import Stack, free_port
 from deploy.processes.setup import set_up
-from tests.integration.evaluator import eventually
 from tests.integration.exported import ADMIN, START_SECONDS, STOP_SECONDS, environment, settings
+from tests.waiting import eventually
 
 PASSWORD, WRONG = "correct horse battery staple", "Tr0ub4dor and three more"
 SUBJECT = "subject-4711@example.com"

@@ -17,9 +17,9 @@ import yaml
 from redis import Redis
 
 from deploy.embedded import Stack
-from tests.integration.evaluator import eventually
 from tests.integration.exported import COMMANDS, Processes, environment, processes
 from tests.integration.promql import Series, Wrong, check, exported
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| `(togglemaster_\w+)` \| (\w+) \|(.*?)\| (.*?) \|", re.MULTILINE)

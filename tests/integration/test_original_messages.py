@@ -10,7 +10,8 @@ from deploy.embedded import Stack
 from deploy.processes.consumer import build
 from deploy.settings import Settings
 from projections.aws import Queue
-from tests.integration.analytics import Analytics, eventually
+from tests.integration.analytics import Analytics
+from tests.waiting import eventually
 from workers.dead_letters import redrive
 
 TIMESTAMPS = [

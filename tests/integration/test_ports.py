@@ -13,7 +13,7 @@ import httpx2 as httpx
 import pytest
 
 from deploy.embedded import free_port
-from tests.integration.evaluator import eventually
+from tests.waiting import eventually
 
 SECONDS = 30
 

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from redis import Redis
@@ -17,6 +18,7 @@ from projections.follower import Follower
 from projections.projector import NoLiveGeneration, Projector, RulesetView
 from projections.rebuild import expected_documents, rebuild, status_of, verify
 from projections.ruleset_store import CHANGES_KEPT, Change, Moved, RulesetStore
+from tests import waiting
 from tests.integration.shop import BRAZIL, Shop, rule
 
 PRODUCTION = "shop/production"
@@ -52,11 +54,7 @@ def in_step(shop: Shop, rulesets: RulesetStore) -> bool:
     return not drifts and status.lag == 0
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 10) -> None:
-    give_up = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < give_up, "it did not become so in time"
-        time.sleep(0.01)
+eventually = partial(waiting.eventually, seconds=10)
 
 
 def test_without_a_model_there_is_nothing_to_project_into(shop: Shop, rulesets: RulesetStore) -> None:

@@ -1,7 +1,6 @@
 """People who sign in elsewhere: an issuer on this machine, its keys, and what its tokens may say."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jwt
@@ -27,6 +26,7 @@ from domain.person import Person
 from tests.integration.management import ADMIN, Management, refused
 from tests.integration.oidc import AUDIENCE, PRIVATE, LocalIssuer, local_issuer, public_jwk
 from tests.integration.signing_in import EMAIL, ID, Ana, grant
+from tests.waiting import eventually
 
 ANA = Person(ID, EMAIL, "Ana")
 
@@ -47,13 +47,6 @@ def trusting(issuer: LocalIssuer) -> Issuer:
 
 def _address(issuer: LocalIssuer) -> IssuerAddress:
     return IssuerAddress(issuer.url, AUDIENCE, f"{issuer.url}/keys")
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < give_up, "it did not become so in time"
-        time.sleep(0.01)
 
 
 def test_a_person_signs_in_elsewhere_with_the_roles_they_have_here(

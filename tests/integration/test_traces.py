@@ -31,9 +31,10 @@ from deploy.processes.setup import set_up_postgres
 from deploy.settings import Settings
 from deploy.telemetry import tracing
 from deploy.traces import Tracing
-from tests.integration.analytics import WAIT_SECONDS, Analytics, eventually, message
+from tests.integration.analytics import WAIT_SECONDS, Analytics, message
 from tests.integration.exported import COMMANDS, environment, processes
 from tests.integration.management import ADMIN, BOOLEAN, close
+from tests.waiting import eventually
 from workers.consumer import Consumer
 from workers.evaluation_store import EvaluationStore
 from workers.sender import BATCH_BYTES, BATCH_ENTRIES

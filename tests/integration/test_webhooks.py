@@ -42,9 +42,9 @@ from domain.envelope import webhook_stream
 from domain.errors import AlreadyExists, Invalid, NotFound
 from projections.projector import Projector
 from projections.webhook_deliveries import DeliveryState, WebhookDeliveries
-from tests.e2e.conftest import eventually
 from tests.integration.receiver import Receiver, receiving
 from tests.integration.shop import Shop
+from tests.waiting import eventually
 from workers.outbound import Outbound
 from workers.webhook_messages import Sender
 from workers.webhooks import WebhookWorker

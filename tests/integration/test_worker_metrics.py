@@ -25,10 +25,10 @@ from projections.projector import Projector
 from projections.rebuild import rebuild
 from projections.ruleset_store import RulesetStore
 from projections.webhook_deliveries import WebhookDeliveries
-from tests.integration.evaluator import eventually
 from tests.integration.receiver import receiving
 from tests.integration.shop import Shop
 from tests.integration.unreadable import append_unreadable
+from tests.waiting import eventually
 from workers import scheduler as scheduling
 from workers.outbound import Outbound
 from workers.projector import Projection

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from domain.recording import AS_INSTALLED
 from projections.dropped_table import Dropped
 from projections.usage_table import CountRow, outcome_of
-from workers.consumer import Evaluations, last_told, newest
 from workers.evaluations import EvaluationRecorder, Tally
+from workers.received import Evaluations, last_told, newest
 
 START = 1_793_793_590.0  # ten seconds before a minute is full
 

@@ -12,8 +12,8 @@ import pytest
 from domain.recording import AS_INSTALLED
 from projections.usage_table import outcome_of
 from workers import count_rows
-from workers.consumer import Evaluations, newest
 from workers.evaluations import EvaluationRecorder, Tally
+from workers.received import Evaluations, newest
 from workers.sender import BATCH_BYTES
 
 NOON = 1_793_793_600.0

@@ -15,8 +15,8 @@ from deploy.settings import Settings
 from domain.recording import AS_INSTALLED
 from projections.dropped_table import Dropped
 from workers import minute_counts
-from workers.consumer import Evaluations, last_told, newest
 from workers.evaluations import EvaluationRecorder, Tally
+from workers.received import Evaluations, last_told, newest
 
 NOON = 1_793_793_600.0
 MINUTE = int(NOON // 60)
