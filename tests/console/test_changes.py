@@ -9,10 +9,8 @@ from playwright.sync_api import Locator, expect
 
 from tests.console.conftest import Visit
 from tests.console.site import Site
-from tests.console.visitor import NARROW, Visitor
+from tests.console.visitor import HOSTILE, NARROW, RIGHT_TO_LEFT, Visitor
 
-HOSTILE = "Launch <script>window.hacked = 1</script> <img src=x onerror=window.hacked=2>"
-RIGHT_TO_LEFT = "\u202etxet terces"  # turns round what follows, unless it is kept apart
 ON = {"command": "turn_flag_on", "flag": "checkout", "environment": "production"}
 
 

@@ -12,14 +12,11 @@ from playwright.sync_api import FloatRect, Locator, expect
 from projections.records_table import Record
 from tests.console.conftest import Visit
 from tests.console.site import Site
-from tests.console.visitor import NARROW, Visitor
+from tests.console.visitor import HOSTILE, NARROW, RIGHT_TO_LEFT, Visitor
 
-OFF = {"enabled": False, "off_variant": "off", "default": {"variant": "off"}}
 PRO = {"attribute": "plan", "operator": "equals", "values": ["pro"]}
 TENTH = {"bucket": {"below": 10_000}}
 HALF = {"split": {"weights": {"on": 50_000, "off": 50_000}}}
-HOSTILE = "<script>window.hacked = 1</script>"
-RIGHT_TO_LEFT = "\u202etxet terces"
 
 
 @pytest.fixture
@@ -27,12 +24,6 @@ def project(site: Site) -> str:
     found = site.project()
     site.flag(found)
     return found
-
-
-def target(site: Site, project: str, reason: str = "", **more: Any) -> int:
-    """Development, turned on; the event's position."""
-    path = f"/projects/{project}/flags/checkout/environments/development"
-    return int(site.give("PUT", path, {**OFF, "enabled": True, **more}, X_Reason=reason)["position"])
 
 
 def recorded(site: Site, project: str, subject: str, position: int, **attributes: Any) -> None:
@@ -62,8 +53,8 @@ def test_an_answer_is_explained_now_and_then_and_its_address_can_be_passed_on(
     site: Site, project: str, visit: Visit, visitor: Visitor
 ) -> None:
     rule = {"id": "pro", "name": "pros", "when": PRO, "serve": {"variant": "on"}}
-    then = target(site, project, rules=[rule], reason="for pros")
-    target(site, project, reason="no more")
+    then = site.target(project, rules=[rule], reason="for pros")
+    site.target(project, reason="no more")
     visitor.visit(project, "explain", flag="checkout")
     ask(visitor, '{"targetingKey": "u1", "plan": "pro"}')
     expect(verdict(visitor)).to_contain_text("off")
@@ -101,7 +92,7 @@ def test_every_condition_tells_whether_it_held_and_what_it_saw(
         {"id": "gated", "name": "gated", "when": gated, "serve": {"variant": "on"}},
         {"id": "half", "name": "half of the rest", "when": {"all": []}, "serve": HALF},
     ]
-    target(site, project, rules=rules)
+    site.target(project, rules=rules)
     visitor.visit(project, "explain", flag="checkout", context='{"targetingKey": "u1", "plan": "pro"}')
     first, second = trace(visitor).first, trace(visitor).last
     expect(first.get_by_role("img", name="did not hold")).to_have_count(3)
@@ -119,14 +110,14 @@ def test_every_condition_tells_whether_it_held_and_what_it_saw(
 def test_what_a_prerequisite_asked_is_told(site: Site, project: str, visitor: Visitor) -> None:
     site.flag(project, "api")
     site.give("POST", f"/projects/{project}/flags/api/environments/development/on")
-    target(site, project, prerequisites=[{"flag": "api", "variants": ["off"]}])
+    site.target(project, prerequisites=[{"flag": "api", "variants": ["off"]}])
     visitor.visit(project, "explain", flag="checkout", context="{}")
     expect(verdict(visitor)).to_contain_text("The flag api, which it needs, does not serve what it should.")
 
 
 def test_all_flags_are_answered_for_one_context(site: Site, project: str, visitor: Visitor) -> None:
     site.flag(project, "another")
-    target(site, project, default={"variant": "on"})
+    site.target(project, default={"variant": "on"})
     visitor.visit(project, "explain")
     ask(visitor, '{"targetingKey": "u1"}')
     rows = visitor.page.locator(".answers tbody tr")
@@ -164,10 +155,10 @@ def test_a_context_that_is_none_is_told_at_its_place(
 def test_a_recorded_context_is_picked_and_explained_as_it_was_asked(
     site: Site, project: str, visit: Visit, visitor: Visitor
 ) -> None:
-    then = target(
-        site, project, rules=[{"id": "pro", "name": "pros", "when": PRO, "serve": {"variant": "on"}}]
+    then = site.target(
+        project, rules=[{"id": "pro", "name": "pros", "when": PRO, "serve": {"variant": "on"}}]
     )
-    target(site, project)
+    site.target(project)
     recorded(site, project, "user-77", then, plan="pro")
     visitor.visit(project, "explain", flag="checkout")
     picker = visitor.page.get_by_label("A context that was recorded")
@@ -199,7 +190,7 @@ def test_names_and_values_are_text(site: Site, project: str, visitor: Visitor) -
         {"id": "one", "name": HOSTILE, "when": PRO, "serve": {"variant": "on"}},
         {"id": "two", "name": RIGHT_TO_LEFT, "when": {"all": []}, "serve": {"variant": "on"}},
     ]
-    target(site, project, rules=rules)
+    site.target(project, rules=rules)
     visitor.visit(project, "explain", flag="checkout", context=json.dumps({"plan": HOSTILE}))
     expect(trace(visitor).first).to_contain_text(HOSTILE)
     expect(visitor.page.locator("bdi", has_text=RIGHT_TO_LEFT).first).to_be_visible()
@@ -211,7 +202,7 @@ def test_it_has_no_serious_fault_nor_is_wider_than_a_telephone_and_speaks_portug
     site: Site, project: str, visit: Visit, scheme: str
 ) -> None:
     rules = [{"id": "pro", "name": "pros" * 20, "when": {"any": [PRO, TENTH]}, "serve": HALF}]
-    then = target(site, project, rules=rules)
+    then = site.target(project, rules=rules)
     ana = visit("pt-BR", color_scheme=scheme, reduced_motion="reduce", viewport=NARROW).enter()
     ana.visit(
         project, "explain", flag="checkout", context='{"plan": "pro", "targetingKey": "u"}', at=str(then)

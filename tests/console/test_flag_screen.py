@@ -11,12 +11,9 @@ from playwright.sync_api import Dialog, Locator, ViewportSize, expect
 from projections.records_table import Record
 from tests.console.conftest import Visit
 from tests.console.site import EVALUATION_URL, Site
-from tests.console.visitor import NARROW, Visitor
+from tests.console.visitor import HOSTILE, NARROW, RIGHT_TO_LEFT, Visitor
 
 COUNTRY = {"attribute": "country", "operator": "in", "values": ["BR"]}
-ON = {"enabled": True, "off_variant": "off", "default": {"variant": "off"}}
-HOSTILE = "a <script>window.hacked = 1</script> & <img src=x onerror=window.hacked=2>"
-RIGHT_TO_LEFT = "\u202etxet terces"  # turns round what follows, unless it is kept apart
 KEPT = {"any_element": "orders", "where": {"attribute": "total", "operator": "gt", "values": [10]}}
 TALL: ViewportSize = {"width": 1280, "height": 2400}
 
@@ -30,11 +27,6 @@ def project(site: Site) -> str:
 
 def rule(name: str, variant: str = "on", when: Any = None) -> dict[str, Any]:
     return {"id": name[:20], "name": name, "when": when or COUNTRY, "serve": {"variant": variant}}
-
-
-def give(site: Site, project: str, *, environment: str = "development", key: str = "", **more: Any) -> Any:
-    path = f"/projects/{project}/flags/checkout/environments/{environment}"
-    return site.give("PUT", path, {**ON, **more}, key=key)
 
 
 def targeting(site: Site, project: str, environment: str = "development") -> Any:
@@ -80,7 +72,7 @@ def test_a_rule_is_built_tried_on_what_was_recorded_and_saved(
     site: Site, project: str, visitor: Visitor
 ) -> None:
     record(site, project, [{"country": "BR"}] * 12 + [{"country": "PT"}] * 28 + [{}] * 2)
-    give(site, project)
+    site.target(project)
     visitor.visit(project, "flags/checkout")
     page = visitor.page
     page.get_by_role("button", name="Add a rule").click()
@@ -107,14 +99,14 @@ def test_what_is_not_recorded_is_told_and_rules_that_serve_nobody(
 ) -> None:
     record(site, project, [{"country": "BR"}] * 6)
     plan = {"attribute": "plan", "operator": "in", "values": ["pro"]}
-    give(site, project, rules=[rule("nobody", when={"constant": False}), rule("pros", when=plan)])
+    site.target(project, rules=[rule("nobody", when={"constant": False}), rule("pros", when=plan)])
     visitor.visit(project, "flags/checkout")
     visitor.sees("6 evaluations cannot be decided: plan are not recorded.")
     visitor.sees("Rule nobody served nobody of them.")
 
 
 def test_rules_are_dragged_and_moved_with_keys(site: Site, project: str, visitor: Visitor) -> None:
-    give(site, project, rules=[rule("first"), rule("second"), rule("third")])
+    site.target(project, rules=[rule("first"), rule("second"), rule("third")])
     visitor.page.set_viewport_size(TALL)  # a page that scrolls under a pressed button is not dragged on
     visitor.visit(project, "flags/checkout")
     expect(names(visitor)).to_have_text(["first", "second", "third"])
@@ -140,7 +132,7 @@ def test_a_rule_is_edited_without_losing_what_the_console_cannot_edit(
 ) -> None:
     site.give("PUT", f"/projects/{project}/segments/staff", {"condition": COUNTRY})
     site.seen(project, site.read(project)["position"])
-    give(site, project, rules=[rule("shoppers", when={"all": [COUNTRY, {"not": {"any": [KEPT]}}]})])
+    site.target(project, rules=[rule("shoppers", when={"all": [COUNTRY, {"not": {"any": [KEPT]}}]})])
     visitor.visit(project, "flags/checkout")
     page = visitor.page
     page.get_by_role("button", name="Edit: shoppers").click()
@@ -217,7 +209,7 @@ def test_what_somebody_else_changed_is_shown_and_not_overwritten(
     visitor.visit(project, "flags/checkout")
     visitor.page.get_by_label("While it is off, serve").select_option("on")
     expect(bar(visitor)).to_be_visible()
-    give(site, project, rules=[rule("theirs")], key=site.token("editor", project))
+    site.target(project, rules=[rule("theirs")], key=site.token("editor", project))
     expect(bar(visitor)).to_contain_text("Somebody else changed this flag meanwhile.")
     save(visitor)
     box = visitor.page.get_by_role("dialog")
@@ -270,7 +262,7 @@ def test_a_flag_that_nobody_edits_follows_what_others_do(site: Site, project: st
     one = visit().enter()
     one.visit(project, "flags/checkout")
     expect(one.page.get_by_text("There are no rules yet")).to_be_visible()
-    give(site, project, rules=[rule("theirs")])
+    site.target(project, rules=[rule("theirs")])
     expect(names(one)).to_have_text(["theirs"])
     expect(one.switch("Development")).to_have_attribute("aria-checked", "true")
 
@@ -317,7 +309,7 @@ def test_targets_prerequisites_shares_variants_and_details_are_saved_together(
 def test_a_variant_that_is_added_can_be_served_by_the_same_draft(
     site: Site, project: str, visitor: Visitor
 ) -> None:
-    give(site, project, rules=[rule("brazil")])
+    site.target(project, rules=[rule("brazil")])
     visitor.visit(project, "flags/checkout")
     page = visitor.page
     page.get_by_role("button", name="Edit: brazil").click()
@@ -369,7 +361,7 @@ def test_what_the_api_refuses_is_said_in_its_words_before_it_is_saved(project: s
 
 
 def test_a_viewer_sees_everything_and_can_change_nothing(site: Site, project: str, visit: Visit) -> None:
-    give(site, project, rules=[rule("brazil")], targets=[{"variant": "on", "values": ["user-1"]}])
+    site.target(project, rules=[rule("brazil")], targets=[{"variant": "on", "values": ["user-1"]}])
     viewer = visit().enter(site.token("viewer", project))
     viewer.visit(project, "flags/checkout")
     expect(row(viewer, "brazil")).to_contain_text("If country is BR, serve on")
@@ -409,7 +401,7 @@ def test_the_screen_can_be_used_by_everybody(site: Site, project: str, visit: Vi
     long = "x" * 120
     both = {"all": [COUNTRY, {"any": [KEPT, {"attribute": long, "operator": "in", "values": [HOSTILE]}]}]}
     serve = {"split": {"weights": {"on": 25_000, "off": 75_000}}}
-    give(site, project, rules=[{**rule(HOSTILE, when=both), "id": "r"}], default=serve)
+    site.target(project, rules=[{**rule(HOSTILE, when=both), "id": "r"}], default=serve)
     visitor.visit(project, "flags/checkout")
     visitor.page.get_by_role("button", name=re.compile("^Edit: ")).click()
     fill(visitor.page.get_by_label("Name of the rule"), RIGHT_TO_LEFT)
@@ -421,7 +413,7 @@ def test_the_screen_can_be_used_by_everybody(site: Site, project: str, visit: Vi
 
 
 def test_it_speaks_portuguese(site: Site, project: str, visit: Visit) -> None:
-    give(site, project, rules=[rule("brasil")])
+    site.target(project, rules=[rule("brasil")])
     visitor = visit(language="pt-BR").enter()
     visitor.visit(project, "flags/checkout")
     expect(row(visitor, "brasil")).to_contain_text("Se country é BR, servir on")

@@ -10,11 +10,8 @@ from playwright.sync_api import Locator, expect
 from projections.usage_table import CountRow
 from tests.console.conftest import Visit
 from tests.console.site import Site
-from tests.console.visitor import Visitor
+from tests.console.visitor import HOSTILE, RIGHT_TO_LEFT, Visitor
 from tests.waiting import eventually
-
-HOSTILE = "a <script>window.hacked = 1</script> & <img src=x onerror=window.hacked=2>"
-RIGHT_TO_LEFT = "\u202etxet terces"  # turns round what follows, unless it is kept apart
 
 
 @pytest.fixture

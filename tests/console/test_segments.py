@@ -11,10 +11,8 @@ from playwright.sync_api import Locator, expect
 from projections.records_table import Record
 from tests.console.conftest import Visit
 from tests.console.site import Site
-from tests.console.visitor import NARROW, Visitor
+from tests.console.visitor import HOSTILE, NARROW, RIGHT_TO_LEFT, Visitor
 
-HOSTILE = "Testers <script>window.hacked = 1</script> <img src=x onerror=window.hacked=2>"
-RIGHT_TO_LEFT = "\u202etxet terces"  # turns round what follows, unless it is kept apart
 PRO = {"attribute": "plan", "operator": "equals", "values": ["pro"]}
 
 Put = Callable[..., Any]

@@ -2,19 +2,16 @@
 
 import json
 import re
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.console.conftest import Visit
 from tests.console.site import Site
-from tests.console.visitor import NARROW, Visitor
+from tests.console.visitor import HOSTILE, NARROW, RIGHT_TO_LEFT, Visitor
 
 OFF = {"enabled": False, "off_variant": "off", "default": {"variant": "off"}}
 PRO = {"attribute": "plan", "operator": "equals", "values": ["pro"]}
-HOSTILE = "<script>window.hacked = 1</script>"
-RIGHT_TO_LEFT = "\u202etxet terces"
 
 
 @pytest.fixture
@@ -22,13 +19,6 @@ def project(site: Site) -> str:
     found = site.project()
     site.flag(found)
     return found
-
-
-def target(site: Site, project: str, environment: str = "development", reason: str = "", **more: Any) -> int:
-    """The event's position; what `more` does not say is as in a new flag, but turned on."""
-    path = f"/projects/{project}/flags/checkout/environments/{environment}"
-    wish = {**OFF, "enabled": True, **more}
-    return int(site.give("PUT", path, wish, X_Reason=reason)["position"])
 
 
 def turn(site: Site, project: str, to: str, environment: str = "development", key: str = "") -> int:
@@ -60,7 +50,7 @@ def test_a_flags_timeline_tells_who_changed_its_answers_when_and_why(
 ) -> None:
     site.give("PUT", f"/projects/{project}/segments/beta", {"condition": PRO})
     rule = {"id": "beta", "name": "testers", "when": {"segment": "beta"}, "serve": {"variant": "on"}}
-    target(site, project, reason="a pilot", rules=[rule])
+    site.target(project, reason="a pilot", rules=[rule])
     site.give("PUT", f"/projects/{project}/segments/beta", {"condition": {"all": []}}, X_Reason="for all")
     site.give("PATCH", f"/projects/{project}/flags/checkout", {"description": "no answer depends on it"})
     visitor.visit(project, "history", flag="checkout")
@@ -146,7 +136,7 @@ def test_what_was_changed_again_is_shown_and_stays_while_the_rest_is_taken_back(
     change = site.give("POST", f"/projects/{project}/changes", {"title": "Launch", "commands": both})
     site.give("POST", f"/projects/{project}/changes/{change['id']}/apply")
     half = {"split": {"weights": {"on": 50_000, "off": 50_000}}}
-    later = target(site, project, "staging", default=half, enabled=False)
+    later = site.target(project, "staging", default=half, enabled=False)
     site.seen(project, later)
     visitor.visit(project, "history")
     visitor.page.get_by_role("button", name=f"Undo the whole change {change['id']}").click()
@@ -177,7 +167,7 @@ def test_the_slider_shows_a_flag_as_it_was_and_the_address_keeps_the_moment(
 ) -> None:
     rules = [{"id": "pro", "name": "pros", "when": PRO, "serve": {"variant": "on"}}]
     before = turn(site, project, "on")
-    target(site, project, rules=rules, default={"variant": "off"}, reason="launch")
+    site.target(project, rules=rules, default={"variant": "off"}, reason="launch")
     visitor.visit(project, "history", view="then", flag="checkout")
     expect(part(visitor, "pros")).to_contain_text("If plan is pro, serve on")
     slider = visitor.page.get_by_role("slider")
@@ -267,7 +257,7 @@ def test_an_environment_is_brought_back_to_a_moment(site: Site, project: str, vi
 
 
 def test_who_changed_an_answer_is_found(site: Site, project: str, visitor: Visitor) -> None:
-    target(site, project, rules=[{"id": "pro", "when": PRO, "serve": {"variant": "on"}}], reason="for pros")
+    site.target(project, rules=[{"id": "pro", "when": PRO, "serve": {"variant": "on"}}], reason="for pros")
     turn(site, project, "off", "staging")
     visitor.visit(project, "history", view="answers", flag="checkout")
     visitor.page.get_by_label("Context (JSON)").fill('{"plan": "pro"}')
@@ -301,7 +291,7 @@ def test_a_viewer_sees_what_happened_and_no_way_to_take_it_back(
 
 def test_names_and_reasons_are_text(site: Site, project: str, visitor: Visitor) -> None:
     rule = {"id": "one", "name": HOSTILE, "when": PRO, "serve": {"variant": "on"}}
-    target(site, project, rules=[rule, {**rule, "id": "two", "name": RIGHT_TO_LEFT}], reason=HOSTILE)
+    site.target(project, rules=[rule, {**rule, "id": "two", "name": RIGHT_TO_LEFT}], reason=HOSTILE)
     for view in ("timeline", "then"):
         visitor.visit(project, "history", view=view, flag="checkout")
         visitor.sees(HOSTILE)
@@ -314,7 +304,7 @@ def test_no_view_has_a_serious_fault_nor_is_wider_than_a_telephone(
     site: Site, project: str, visit: Visit, scheme: str
 ) -> None:
     rules = [{"id": "pro", "name": "pros" * 20, "when": PRO, "serve": {"variant": "on"}}]
-    position = target(site, project, rules=rules, reason="launch" * 40)
+    position = site.target(project, rules=rules, reason="launch" * 40)
     ana = visit(color_scheme=scheme, reduced_motion="reduce", viewport=NARROW).enter()
     views = {
         "timeline": {},

@@ -12,6 +12,9 @@ from tests.console.site import Site
 
 NARROW: ViewportSize = {"width": 360, "height": 640}
 """A telephone."""
+HOSTILE = "a <script>window.hacked = 1</script> & <img src=x onerror=window.hacked=2>"
+RIGHT_TO_LEFT = "\u202etxet terces"
+"""Names: the latter turns round what follows, unless it is kept apart."""
 SERIOUS = {"serious", "critical"}
 BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 LOOKS, BETWEEN_LOOKS_MS = 4, 1_000  # what a page reads after it stands may move it once more
