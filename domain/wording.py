@@ -1,8 +1,10 @@
 """Targeting in plain words: what a condition asks, and who is served what."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from types import MappingProxyType
+from typing import NamedTuple
 
 from domain.languages import LANGUAGES
 from domain.targeting import (
@@ -32,6 +34,13 @@ from domain.values import SCALE
 SHOWN = 5  # of a list; nobody reads the 10,000 subjects of a segment
 
 
+class Why(NamedTuple):
+    """A reason that is told in whichever language: a key of the languages, and what is filled in."""
+
+    key: str
+    values: Mapping[str, object] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Wording:
     """In a language of LANGUAGES; what is somebody's own word stands between asterisks."""
@@ -44,6 +53,9 @@ class Wording:
 
     def percent(self, part: int, of: int = SCALE) -> str:
         return self.say("percent", number=f"{100 * part / of:.5g}".replace(".", self.say("point")))
+
+    def why(self, why: Why) -> str:
+        return self.say(why.key, **why.values)
 
     def says(self, key: str) -> bool:
         return key in LANGUAGES[self.language]

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from domain.wording import Why
+
 MISMATCH_BELOW = 0.0005
 """The convention for this check, stricter than for an experiment's result: it is looked at again and again,
 and whoever acts on it throws data away (Fabijan and others, Diagnosing Sample Ratio Mismatch, KDD 2019)."""
@@ -34,7 +36,7 @@ class SampleRatio:
     degrees: int | None = None
     p_value: float | None = None
     verdict: Verdict | None = None
-    reason: str = ""
+    reason: Why | None = None
 
 
 def sample_ratio(counted: Mapping[str, Counted], weights: Mapping[str, float]) -> SampleRatio:
@@ -46,10 +48,10 @@ def sample_ratio(counted: Mapping[str, Counted], weights: Mapping[str, float]) -
         return SampleRatio(
             p_value=0.0,
             verdict="mismatch",
-            reason=f"variant '{strangers[0]}' was served, but has no share of the split",
+            reason=Why("unchecked.stranger", {"variant": strangers[0]}),
         )
     if len(served) < 2:
-        return SampleRatio(reason="one variant has the whole split, so there are no shares to compare")
+        return SampleRatio(reason=Why("unchecked.alone"))
     whole = sum(weights.values())
     shares = {variant: weights[variant] / whole for variant in sorted(served)}
     return _tested([counted.get(variant, Counted(0)) for variant in shares], list(shares.values()))
@@ -58,10 +60,8 @@ def sample_ratio(counted: Mapping[str, Counted], weights: Mapping[str, float]) -
 def _tested(counted: Sequence[Counted], shares: Sequence[float]) -> SampleRatio:
     total = sum(each.number for each in counted)
     if (least := min(total * share for share in shares)) < EXPECTED_AT_LEAST:
-        return SampleRatio(
-            reason=f"too few were counted: a variant is expected {least:.1f} times, and the check needs"
-            f" {EXPECTED_AT_LEAST}"
-        )
+        few = {"expected": f"{least:.1f}", "needed": EXPECTED_AT_LEAST}
+        return SampleRatio(reason=Why("unchecked.few", few))
     distances = (
         (each.number - total * share) ** 2 / (total * share)
         for each, share in zip(counted, shares, strict=True)

@@ -8,6 +8,9 @@ from domain.envelope import Recorded
 from domain.events import FlagEvent
 from domain.flag import Flag, evolve
 from domain.targeting import ServeSplit, Split, Targeting
+from domain.wording import Why
+
+NO_SPLIT = Why("unchecked.no_split")
 
 
 class Served(NamedTuple):
@@ -15,19 +18,19 @@ class Served(NamedTuple):
     since: datetime
 
 
-def split_served(events: Iterable[Recorded], environment: str) -> Served | str:
-    """The one split there is, or a sentence that says why there is none to look at.
+def split_served(events: Iterable[Recorded], environment: str) -> Served | Why:
+    """The one split there is, or why there is none to look at.
 
     `since` is when the split became what it is; what else is changed about the flag changes no share of it.
     """
     flag: Flag | None = None
-    served: Served | str = "the flag has no split in this environment"
+    served: Served | Why = NO_SPLIT
     for recorded in events:
         flag = evolve(flag, _flag_event(recorded))
         found = _only_split(flag.targeting(environment))
-        if isinstance(found, str):
+        if isinstance(found, Why):
             served = found
-        elif isinstance(served, str) or served.split != found:
+        elif isinstance(served, Why) or served.split != found:
             served = Served(found, recorded.stamp.at)
     return served
 
@@ -48,13 +51,9 @@ def _flag_event(recorded: Recorded) -> FlagEvent:
     return event
 
 
-def _only_split(targeting: Targeting) -> Split | str:
+def _only_split(targeting: Targeting) -> Split | Why:
     serves = (targeting.default, *(rule.serve for rule in targeting.rules))
     splits = [serve.split for serve in serves if isinstance(serve, ServeSplit)]
     if len(splits) == 1:
         return splits[0]
-    return (
-        f"{len(splits)} splits serve the flag in this environment, and their answers are counted as one"
-        if splits
-        else "the flag has no split in this environment"
-    )
+    return Why("unchecked.splits", {"number": len(splits)}) if splits else NO_SPLIT

@@ -19,11 +19,13 @@ from api.management.analytics_shapes import (
     TotalsBucket,
 )
 from api.management.context import PAGE_LIMIT, Reader, RecordsReader
+from api.management.languages import WordingOf
 from api.management.split_check import Where, check, days_of, unchecked
 from domain.envelope import flag_stream
 from domain.errors import NotFound
 from domain.project import require_environment
 from domain.values import FlagKey, Slug
+from domain.wording import Why
 from projections.records_table import Record
 from projections.split_history import split_served
 from projections.unique_subjects import Estimate
@@ -102,7 +104,9 @@ def totals(
 
 
 @router.get("/flags/{key}/shares")
-def flag_shares(project: Slug, environment: Slug, key: FlagKey, read: Reader, within: Within) -> Shares:
+def flag_shares(
+    project: Slug, environment: Slug, key: FlagKey, read: Reader, within: Within, wording: WordingOf
+) -> Shares:
     """Whether the split's answers are shared out as its weights say (sample ratio mismatch).
 
     Of the window it counts what came after the split last changed: unique subjects of whole days where there
@@ -114,9 +118,10 @@ def flag_shares(project: Slug, environment: Slug, key: FlagKey, read: Reader, wi
     if not events:
         raise NotFound(f"there is no flag '{key}' in project '{project}'")
     served = split_served(events, environment)
-    if isinstance(served, str):
-        return unchecked(served)
-    return check(read.parts.analytics, Where(project, environment, key), served, within.start, within.end)
+    if isinstance(served, Why):
+        return unchecked(wording.why(served))
+    where = Where(project, environment, key)
+    return check(read.parts.analytics, where, served, within.start, within.end, wording)
 
 
 @router.get("/flags/{key}/subjects")

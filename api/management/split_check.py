@@ -7,6 +7,7 @@ from typing import NamedTuple
 from api.management.analytics_parts import Analytics
 from api.management.analytics_shapes import Shares, VariantShare
 from domain.targeting import TARGETING_KEY
+from domain.wording import Wording
 from projections.sample_ratio import Counted, sample_ratio
 from projections.split_history import Served, shares_of
 from projections.usage_table import DAY_MINUTES, minutes_of, moment_of
@@ -29,25 +30,24 @@ class Basis(NamedTuple):
     of_subjects: bool
 
 
-def check(parts: Analytics, where: Where, served: Served, start: datetime, end: datetime) -> Shares:
+def check(
+    parts: Analytics, where: Where, served: Served, start: datetime, end: datetime, wording: Wording
+) -> Shares:
     settled = served.since + SETTLING
     settled += timedelta(minutes=1) - timedelta(seconds=settled.second, microseconds=settled.microsecond)
     if (begin := max(start, settled)) >= end:
-        return unchecked("the window ends before the split became what it is", served)
+        return unchecked(wording.say("unchecked.settling"), served)
     basis = _subjects(parts, where, served, settled, start, end) or _evaluations(parts, where, begin, end)
     weights = shares_of(served.split)
     answer = _answer(basis, weights, served, end)
     if served.split.by != TARGETING_KEY:
-        reason = (
-            f"the split is by '{served.split.by}': evaluations that have it in common are served alike, so"
-            " they say nothing of each other's chance"
-        )
+        reason = wording.say("unchecked.by", attribute=served.split.by)
         return answer.model_copy(update={"reason": reason})
     found = sample_ratio(basis.counted, weights)
     return answer.model_copy(
         update={
             "checked": found.verdict is not None,
-            "reason": found.reason or None,
+            "reason": wording.why(found.reason) if found.reason else None,
             "verdict": found.verdict,
             "statistic": found.statistic,
             "degrees_of_freedom": found.degrees,

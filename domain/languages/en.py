@@ -168,4 +168,15 @@ EN: Mapping[str, str] = {
     "happened.PlanCancelled": "the rollout was cancelled",
     "happened.PlanRolledBack": "the rollout was rolled back",
     "happened.PlanFinished": "the rollout finished",
+    # Why shares were not compared with their weights.
+    "unchecked.settling": "the window ends before the split became what it is",
+    "unchecked.by": "the split is by '{attribute}': evaluations that have it in common are served alike,"
+    " so they say nothing of each other's chance",
+    "unchecked.stranger": "variant '{variant}' was served, but has no share of the split",
+    "unchecked.alone": "one variant has the whole split, so there are no shares to compare",
+    "unchecked.few": "too few were counted: a variant is expected {expected} times, and the check needs"
+    " {needed}",
+    "unchecked.no_split": "the flag has no split in this environment",
+    "unchecked.splits": "{number} splits serve the flag in this environment, and their answers are counted"
+    " as one",
 }

@@ -168,4 +168,14 @@ PT_BR: Mapping[str, str] = {
     "happened.PlanCancelled": "o lançamento foi cancelado",
     "happened.PlanRolledBack": "o lançamento foi revertido",
     "happened.PlanFinished": "o lançamento terminou",
+    # Why shares were not compared with their weights.
+    "unchecked.settling": "o período termina antes de a divisão ficar como é agora",
+    "unchecked.by": "a divisão é por '{attribute}': avaliações que o têm em comum recebem a mesma resposta"
+    " e por isso nada dizem do acaso umas das outras",
+    "unchecked.stranger": "a variante '{variant}' foi servida, mas não tem parte na divisão",
+    "unchecked.alone": "uma só variante tem a divisão inteira, então não há partes para comparar",
+    "unchecked.few": "poucas avaliações: espera-se uma variante {expected} vezes, e a verificação exige"
+    " {needed}",
+    "unchecked.no_split": "a flag não tem divisão neste ambiente",
+    "unchecked.splits": "{number} divisões servem a flag neste ambiente, e as respostas são contadas juntas",
 }

@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -168,21 +169,26 @@ def test_shares_of_subjects_where_records_cover_whole_days(api: Management, usag
     assert (found["basis"], found["verdict"]) == ("evaluations", "mismatch"), "sketches do not say why"
 
 
-UNCHECKED: list[tuple[dict[str, Any], str]] = [
-    ({"default": {"variant": "on"}}, "no split"),
-    ({"rules": [{"id": "r", "when": {"constant": True}, "serve": HALVES["default"]}]}, "2 splits"),
-    ({"default": {"split": {"by": "company", "weights": WEIGHTS}}}, "by 'company'"),
-    ({"default": {"split": {"weights": {"on": 100_000, "off": 0}}}}, "one variant has the whole split"),
-    ({}, "too few"),
+TWO_SPLITS = {"rules": [{"id": "r", "when": {"constant": True}, "serve": HALVES["default"]}]}
+WHOLE = {"default": {"split": {"weights": {"on": 100_000, "off": 0}}}}
+
+UNCHECKED: list[tuple[dict[str, Any], str, str]] = [
+    ({"default": {"variant": "on"}}, "no split", "não tem divisão"),
+    (TWO_SPLITS, "2 splits", "2 divisões"),
+    ({"default": {"split": {"by": "company", "weights": WEIGHTS}}}, "by 'company'", "por 'company'"),
+    (WHOLE, "one variant has the whole split", "uma só variante tem a divisão inteira"),
+    ({}, "too few", "poucas avaliações"),
 ]
 
 
 def test_what_cannot_be_checked_says_why(api: Management) -> None:
-    for n, (targeting, words) in enumerate(UNCHECKED):
+    for n, (targeting, words, in_portuguese) in enumerate(UNCHECKED):
         split_flag(api, f"flag-{n}", **targeting)
         found = ask(api, f"/flags/flag-{n}/shares", to=at(now() + 60))
         assert (found["checked"], found["verdict"], found["p_value"]) == (False, None, None)
         assert words in found["reason"]
+        path = f"{ENVIRONMENT}/flags/flag-{n}/shares?to={quote(at(now() + 60))}"
+        assert in_portuguese in api.ask("GET", path, Accept_Language="pt-BR").json()["reason"]
     refused(api.ask("GET", f"{ENVIRONMENT}/flags/none/shares"), 404, "no flag 'none'")
 
 

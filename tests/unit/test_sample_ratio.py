@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from domain.wording import ENGLISH, Why
 from projections.sample_ratio import MISMATCH_BELOW, Counted, chi_square_survival, sample_ratio
 
 # NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.4: upper critical values of chi-square.
@@ -100,15 +101,19 @@ def test_shares_as_the_weights_say_match_whatever_the_weights_sum_to() -> None:
 def test_what_has_no_share_and_is_served_is_a_mismatch_however_rare() -> None:
     found = sample_ratio(counts(a=1_000, b=1_000, c=1), {"a": 1, "b": 1, "c": 0})
     assert (found.verdict, found.p_value) == ("mismatch", 0.0)
-    assert "'c'" in found.reason
+    assert found.reason == Why("unchecked.stranger", {"variant": "c"})
 
 
 @pytest.mark.parametrize(
     ("counted", "weights", "words"),
     [
         (counts(a=400), {"a": 1.0}, "one variant has the whole split"),
-        (counts(a=400, b=3), {"a": 0.99, "b": 0.01}, "too few were counted"),
-        ({}, {"a": 1.0, "b": 1.0}, "too few were counted"),
+        (
+            counts(a=400, b=3),
+            {"a": 0.99, "b": 0.01},
+            "a variant is expected 4.0 times, and the check needs 5",
+        ),
+        ({}, {"a": 1.0, "b": 1.0}, "a variant is expected 0.0 times, and the check needs 5"),
     ],
 )
 def test_what_cannot_be_told_has_a_reason_and_no_verdict(
@@ -116,7 +121,8 @@ def test_what_cannot_be_told_has_a_reason_and_no_verdict(
 ) -> None:
     found = sample_ratio(counted, weights)
     assert (found.statistic, found.p_value, found.verdict) == (None, None, None)
-    assert words in found.reason
+    assert found.reason
+    assert words in ENGLISH.why(found.reason)
 
 
 @settings(deadline=None, max_examples=15)

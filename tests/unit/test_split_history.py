@@ -18,6 +18,7 @@ from domain.events import (
 from domain.flag import first_targeting
 from domain.targeting import Rule, ServeSplit, Split, Target
 from domain.values import FlagType
+from domain.wording import ENGLISH, Why
 from projections.split_history import Served, shares_of, split_served
 
 START = datetime(2026, 11, 4, tzinfo=UTC)
@@ -44,7 +45,7 @@ def rule(split: Split) -> Event:
     return RuleAdded(environment="production", rule=made, after=None)
 
 
-def told(*events: Event) -> Served | str:
+def told(*events: Event) -> Served | Why:
     """Of events an hour apart, the flag's creation first."""
     log = [
         Recorded(n + 1, flag_stream("shop", "f"), n + 1, Stamp("ana", START + timedelta(hours=n)), event)
@@ -76,8 +77,8 @@ def test_while_there_was_another_the_one_that_is_left_was_not_alone() -> None:
 @pytest.mark.parametrize(("events", "words"), [((), "no split"), ((default(HALVES), rule(MOST)), "2 splits")])
 def test_without_exactly_one_it_says_why(events: tuple[Event, ...], words: str) -> None:
     found = told(*events)
-    assert isinstance(found, str)
-    assert words in found
+    assert isinstance(found, Why)
+    assert words in ENGLISH.why(found)
 
 
 def test_shares_of_ranges_are_as_wide_as_they_are() -> None:
