@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from nicegui import ui
+
 from api.console.elements import set_attributes, set_text, tag
 from api.console.fields import area
 from api.console.page import Page
 
 ROWS = 8
-ADDRESS_LENGTH = 6_000  # of a context; proxies take addresses of 8 KiB
+ADDRESS_LENGTH = 6_000  # of a context; what passes addresses on, as chats do, cuts longer ones
+ANSWER_SECONDS = 10.0  # of a browser that is busy
 EXAMPLE = '{"targetingKey": "user-1", "country": "BR"}'
 
 
@@ -63,10 +66,18 @@ class ContextField:
         set_attributes(self._field, aria_invalid="true" if problem else None)
 
 
-def for_address(context: Mapping[str, Any]) -> str:
-    """Nothing for what is too long for one: that is asked, but cannot be passed on."""
-    text = json.dumps(context, ensure_ascii=False)
-    return text if len(quote(text)) <= ADDRESS_LENGTH else ""
+def with_context(url: str, context: Mapping[str, Any]) -> str:
+    """Without it where it is too long for an address: that is asked, but cannot be passed on.
+
+    It stands after the #, which browsers send to nobody, so that no log of requests has it.
+    """
+    text = quote(json.dumps(context, ensure_ascii=False), safe="")
+    return f"{url}#context={text}" if len(text) <= ADDRESS_LENGTH else url
+
+
+async def context_of_address() -> str:
+    """Empty where there is none. Waits for the browser, which alone knows it."""
+    return str(await ui.run_javascript("return togglemaster.context()", timeout=ANSWER_SECONDS) or "")
 
 
 def placed(text: str, problem: json.JSONDecodeError) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from api.console.texts import LANGUAGES, Texts
 from api.console.wishes import THEMES, theme_of
 
 MOST_PROJECTS = 200  # in the list to choose from; others are reached by their address
-GO = "(event) => window.location.assign(event.target.value)"
+GO = "(event) => window.location.assign(event.target.value + location.hash)"
 
 
 async def framed(page: Page, projects: Sequence[Mapping[str, Any]]) -> None:

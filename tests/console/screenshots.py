@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 from playwright.sync_api import ViewportSize, sync_playwright
 
@@ -30,7 +30,7 @@ PICTURES: Mapping[str, str] = {
     "segments": "segments/beta",
     "changes": "changes",
     "time-machine": "history?flag=new-checkout",
-    "explain": f"explain?{urlencode({'flag': 'new-checkout', 'context': ASKING})}",
+    "explain": f"explain?flag=new-checkout#context={quote(ASKING, safe='')}",
     "insights": "insights/new-checkout",
     "access": "access",
     "health": "health",

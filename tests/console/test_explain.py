@@ -5,6 +5,7 @@ import os
 import re
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import FloatRect, Locator, expect
@@ -67,6 +68,8 @@ def test_an_answer_is_explained_now_and_then_and_its_address_can_be_passed_on(
     expect(visitor.page.locator(".happening")).to_contain_text("for pros")
     expect(trace(visitor)).to_contain_text("plan is pro")
     expect(trace(visitor)).to_contain_text('saw "pro"')
+    assert set(visitor.asked(at=str(then))) == {"flag", "at", "context"}
+    assert "context" not in urlsplit(visitor.page.url).query, "it would be in the logs of requests"
     other = visit().enter(site.token("viewer", project))
     other.page.goto(visitor.page.url)
     other.connected()
@@ -75,6 +78,20 @@ def test_an_answer_is_explained_now_and_then_and_its_address_can_be_passed_on(
     visitor.page.locator(".happening").get_by_role("link", name=f"Event {then}").click()
     expect(visitor.page.get_by_role("heading", name="Time machine")).to_be_visible()
     assert visitor.asked(at=str(then))
+
+
+def test_a_context_in_the_address_goes_along_to_another_environment_and_may_be_replaced(
+    site: Site, project: str, visitor: Visitor
+) -> None:
+    rules = [{"id": "pro", "name": "pros", "when": PRO, "serve": {"variant": "on"}}]
+    site.target(project, "staging", rules=rules)
+    visitor.visit(project, "explain", flag="checkout", context='{"plan": "pro"}')
+    expect(verdict(visitor)).to_contain_text("The flag is off")
+    visitor.page.get_by_label("Environment", exact=True).select_option("Staging")
+    visitor.page.wait_for_url("**/staging/explain**")
+    expect(verdict(visitor)).to_contain_text("The rule “pros” held.")
+    visitor.page.evaluate("location.hash = '#context=' + encodeURIComponent('{\"plan\": \"free\"}')")
+    expect(verdict(visitor)).to_contain_text("what everybody else gets")
 
 
 def place(visitor: Visitor, of: str) -> FloatRect:

@@ -49,7 +49,12 @@ class Visitor:
     ) -> None:
         """A screen of the console, once it is there and connected."""
         address = f"{self.site.console}/{project}/{environment}/{quote(screen)}"
-        self.page.goto(address + (f"?{urlencode(query)}" if query else ""))
+        context = query.pop("context", "")
+        self.page.goto(
+            address
+            + (f"?{urlencode(query)}" if query else "")
+            + (f"#context={quote(context, safe='')}" if context else "")
+        )
         self.connected()
 
     def connected(self) -> None:
@@ -67,7 +72,8 @@ class Visitor:
     def asked(self, **wanted: str) -> dict[str, list[str]]:
         """The query of the address, once it has what is wanted: it follows what the page shows."""
         self.page.wait_for_function(ADDRESS_HAS, arg=wanted)
-        return parse_qs(urlsplit(self.page.url).query)
+        found = urlsplit(self.page.url)
+        return parse_qs(found.query) | parse_qs(found.fragment)
 
     def violations(self) -> list[str]:
         """What axe finds that keeps somebody from using the page, once that stands."""

@@ -9,7 +9,13 @@ const togglemaster = {
     location.reload();
   },
   root: "/console",
+  // Somebody's context, which stands where no server sees it.
+  context() {
+    const [, text] = location.hash.match(/^#context=(.*)$/) ?? [];
+    try { return decodeURIComponent(text ?? ""); } catch { return ""; }
+  },
 };
+addEventListener("hashchange", () => { if (togglemaster.context()) location.reload(); });
 
 // A time in the viewer's zone and language, with UTC on hover.
 class Moment extends HTMLElement {

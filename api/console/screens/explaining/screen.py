@@ -10,7 +10,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from api.console.client import Refused
-from api.console.contexts import ContextField, for_address
+from api.console.contexts import ContextField, context_of_address, with_context
 from api.console.elements import VALUE, button, link, tag
 from api.console.fields import FlagField, When
 from api.console.outcomes import outcome
@@ -45,7 +45,7 @@ class Question:
         if context is None:
             return
         page = self.page
-        ui.navigate.history.replace(page.url(flag=self.flag, context=for_address(context), at=self.at))
+        ui.navigate.history.replace(with_context(page.url(flag=self.flag, at=self.at), context))
         self.shown.clear()
         with self.shown:
             try:
@@ -61,7 +61,7 @@ class Question:
         show_explanation(page, found, at=self.at, now=now)
 
     async def _evaluate(self, context: Mapping[str, Any]) -> None:
-        page, text = self.page, for_address(context)
+        page = self.page
         where = page.where("environments", page.environment, "evaluate")
         found = (await page.api.ask("POST", where, body={"context": context}, query={"at": self.at})).json()
         if not found["flags"]:
@@ -73,7 +73,7 @@ class Question:
                     tag("th", page.t(name), scope="col")
             with tag("tbody"):
                 for each in found["flags"]:
-                    self._row(each, page.url(flag=each["flag"], context=text, at=self.at))
+                    self._row(each, with_context(page.url(flag=each["flag"], at=self.at), context))
 
     def _row(self, found: Mapping[str, Any], explained: str) -> None:
         with tag("tr"):
@@ -136,7 +136,7 @@ def _called(record: Mapping[str, Any]) -> str:
 
 async def build(page: Page) -> None:
     query = page.request.query_params
-    flag, at, context = (query.get(name, "") for name in ("flag", "at", "context"))
+    flag, at = (query.get(name, "") for name in ("flag", "at"))
     tag("p", page.t("explain.explained", environment=page.environment), "quiet")
     with tag("div", classes="form asking"):
         flags, picker, contexts, moments = (tag("div") for _ in range(4))
@@ -152,15 +152,23 @@ async def build(page: Page) -> None:
     with flags:
         FlagField(page, page.t("explain.which"), flag, chose_flag, placeholder=page.t("explain.all"))
     with contexts:
-        field = ContextField(page, context)
+        field = ContextField(page, "")
     with moments:
         when = When(page, page.t("explain.when"), at, chose_time)
     question = Question(page, flag, at, field, when, picker, shown)
     with buttons:
         button(page.t("explain.ask"), question.ask, "button first")
     await question.offer_recorded()
-    if context or flag:
-        await question.ask()
+
+    async def begin() -> None:
+        """What the address asks, once there is a browser that knows it."""
+        with page.told():
+            if context := await context_of_address():
+                field.write(context)
+            if context or flag:
+                await question.ask()
+
+    ui.timer(0, begin, once=True)
 
 
 SCREEN = Screen("explain", "explain", build)

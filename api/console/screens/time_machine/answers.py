@@ -9,7 +9,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from api.console.client import Refused
-from api.console.contexts import ContextField, for_address
+from api.console.contexts import ContextField, context_of_address, with_context
 from api.console.elements import button, tag
 from api.console.fields import moment_field
 from api.console.happenings import event_link, thing, what_happened, when_and_who
@@ -33,7 +33,7 @@ class Search:
     async def of_context(self) -> None:
         context = self.context.read()
         if context is not None:
-            await self._search({"contexts": [context], **self.window}, context=for_address(context))
+            await self._search({"contexts": [context], **self.window}, context=context)
 
     async def of_recorded(self) -> None:
         window = {name: value for name, value in self.window.items() if value}
@@ -42,9 +42,12 @@ class Search:
     def limit(self, name: str, value: str) -> None:
         self.window[name] = value
 
-    async def _search(self, body: Mapping[str, Any], **whose: str) -> None:
+    async def _search(
+        self, body: Mapping[str, Any], *, context: Mapping[str, Any] | None = None, whose: str = ""
+    ) -> None:
         page = self.page
-        ui.navigate.history.replace(page.url(view="answers", flag=self.flag, **self.window, **whose))
+        url = page.url(view="answers", flag=self.flag, **self.window, whose=whose)
+        ui.navigate.history.replace(url if context is None else with_context(url, context))
         where = page.where("flags", self.flag, "environments", page.environment, "bisect")
         self.shown.clear()
         try:
@@ -102,7 +105,7 @@ async def build(page: Page, flag: str) -> None:
     shown = tag("div", aria_live="polite")
     window = {name: query.get(name, "") for name in ("from", "to")}
     with form:
-        context = ContextField(page, query.get("context", ""))
+        context = ContextField(page, "")
         with tag("div", classes="narrowing"):
             moment_field(page.t("history.from"), window["from"], lambda at: search.limit("from", at))
             moment_field(page.t("history.to"), window["to"], lambda at: search.limit("to", at))
@@ -111,7 +114,14 @@ async def build(page: Page, flag: str) -> None:
             button(page.t("answers.find"), search.of_context, "button first")
             if page.may(Permission.READ_RECORDS, page.environment):
                 button(page.t("answers.find_recorded"), search.of_recorded)
-    if query.get("whose") == RECORDED:
-        await search.of_recorded()
-    elif query.get("context"):
-        await search.of_context()
+
+    async def begin() -> None:
+        """What the address asks, once there is a browser that knows it."""
+        with page.told():
+            if query.get("whose") == RECORDED:
+                await search.of_recorded()
+            elif asked := await context_of_address():
+                context.write(asked)
+                await search.of_context()
+
+    ui.timer(0, begin, once=True)
