@@ -70,9 +70,10 @@ def test_an_answer_is_explained_now_and_then_and_its_address_can_be_passed_on(
     expect(trace(visitor)).to_contain_text('saw "pro"')
     assert set(visitor.asked(at=str(then))) == {"flag", "at", "context"}
     assert "context" not in urlsplit(visitor.page.url).query, "it would be in the logs of requests"
-    other = visit().enter(site.token("viewer", project))
+    other = visit()
     other.page.goto(visitor.page.url)
-    other.connected()
+    other.page.get_by_label("Administrator's key or access token").fill(site.token("viewer", project))
+    other.page.get_by_role("button", name="Sign in with a key").click()
     expect(verdict(other)).to_contain_text("The rule “pros” held.")
     expect(other.page.get_by_label("or event number")).to_have_value(str(then))
     visitor.page.locator(".happening").get_by_role("link", name=f"Event {then}").click()

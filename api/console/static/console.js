@@ -15,6 +15,9 @@ const togglemaster = {
     try { return decodeURIComponent(text ?? ""); } catch { return ""; }
   },
 };
+// Whoever has to sign in first comes out where the link led, context and all.
+for (const form of document.querySelectorAll("body.plain form")) form.action += location.hash;
+
 addEventListener("hashchange", () => { if (togglemaster.context()) location.reload(); });
 
 // A time in the viewer's zone and language, with UTC on hover.
