@@ -9,6 +9,7 @@ of all of its counters, in the order in which they first came up.
 """
 
 import os
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class MinuteCounts:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
         self.view = words(self._files[1], FIRST_SLOTS)
         self._names = os.open(self._files[0], flags, 0o600)
+        self._close = weakref.finalize(self, os.close, self._names)  # of the minute in which its owner stops
 
     def slot_of(self, counters: tuple[Counter, ...]) -> int:
         """0 where there is none yet."""
@@ -70,7 +72,7 @@ class MinuteCounts:
 
     def end(self) -> None:
         """No slot is given after this."""
-        os.close(self._names)
+        self._close()
         self._known, self._numbers = {}, {}
 
     def values(self) -> list[int]:

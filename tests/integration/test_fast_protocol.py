@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from deploy.embedded import free_port
 from deploy.processes.fast_protocol import FastProtocol
+from tests.waiting import eventually
 
 FAST = b"POST /fast HTTP/1.1\r\nhost: x\r\n\r\n"
 LARGE = b"POST /large HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -35,9 +36,14 @@ class Lane:
             data
         )
 
+    def was_told(self, times: int) -> bool:
+        return len(self.readable) >= times
+
     def sent(self) -> None:
         if self.reader is not None:
-            self.readable.append(bool(select.select([self.reader], [], [], 0)[0]))
+            poll = select.poll()  # select() takes no file whose number is over 1,023
+            poll.register(self.reader, select.POLLIN)
+            self.readable.append(bool(poll.poll(0)))
 
 
 class Hasty(FastProtocol):
@@ -129,8 +135,7 @@ def test_the_lane_is_told_when_the_client_can_read_the_answer(lane: Lane, client
     lane.reader, lane.readable = client, []
     for asked in range(1, 21):
         client.sendall(FAST)
-        while len(lane.readable) < asked:
-            time.sleep(0.001)
+        eventually(partial(lane.was_told, asked))
         assert client.recv(65_536) == ANSWER
     lane.reader = None
     assert lane.readable == [True] * 20
