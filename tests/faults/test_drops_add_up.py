@@ -92,6 +92,7 @@ def stored(analytics: Analytics) -> Stored:
     return Stored(sum(sum(row.counts.values()) for row in rows), sum(1 for _ in records), dropped)
 
 
+@pytest.mark.usefixtures("redis")  # without what other tests left there
 def test_counted_and_dropped_in_dynamodb_are_what_was_served(
     stack: Stack, store: EventStore, directory: Path, analytics: Analytics
 ) -> None:
